@@ -1,0 +1,319 @@
+"""The llama.cpp backend: several completions from one prompt evaluation, the fixed prefix's KV state kept on disk.
+
+The completions are decoded together as a tree: while they agree they are one row of the batch, and three rows cost
+less than three passes, because the weights are read once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gorilla_cli.backends.grammar import check_grammar
+from gorilla_cli.errors import GorillaError
+from gorilla_cli.types import Completion, Generation, ModelInfo, Prompt, Sampling, Usage
+
+if TYPE_CHECKING:
+    from gorilla_cli.backends.llama_context import LlamaContext, Sampler
+
+MAX_SEQUENCES = 8
+KEPT_PREFIXES = 6  # prefix files beyond the newest few are removed
+PATIENCE = 12  # tokens a sampled completion may run past the greedy one, times two
+
+
+@dataclass(frozen=True)
+class LlamaOptions:
+    """How to run the model. `threads` 0 lets llama.cpp decide; `gpu_layers` -1 offloads all layers."""
+
+    threads: int = 0
+    gpu_layers: int = -1
+    context_window: int = 4096
+    prefix_dir: Path | None = None
+
+
+class LlamaBackend:
+    """Runs one GGUF file in this process. Not thread-safe: one `generate` at a time; `load` may run ahead."""
+
+    def __init__(self, path: Path, name: str, sha256: str, options: LlamaOptions) -> None:
+        self._path, self._name, self._sha256, self._options = path, name, sha256, options
+        self._context: LlamaContext | None = None
+        self._held: list[int] = []  # the tokens whose KV state sequence 0 holds
+        self._lock = threading.Lock()
+
+    @property
+    def info(self) -> ModelInfo:
+        offloads = self._context is not None and self._context.offloads
+        return ModelInfo(self._name, self._sha256, "llama.cpp gpu" if offloads else "llama.cpp cpu")
+
+    def load(self) -> None:
+        """Map the weights and make the context, once. Raises ModelDamaged, StateError."""
+        from gorilla_cli.backends.llama_context import LlamaContext
+
+        with self._lock:
+            if self._context is None:
+                self._context = LlamaContext(
+                    self._path,
+                    n_ctx=self._options.context_window,
+                    n_seq=MAX_SEQUENCES,
+                    threads=self._options.threads or os.cpu_count() or 1,
+                    gpu_layers=self._options.gpu_layers,
+                )
+
+    def close(self) -> None:
+        if self._context is not None:
+            self._context.close()
+            self._context, self._held = None, []
+
+    def count_tokens(self, text: str) -> int:
+        self.load()
+        return len(self._loaded.tokenize(text))
+
+    def generate(self, prompt: Prompt, sampling: Sampling) -> Generation:
+        """`sampling.n` completions of `prompt`. An interrupt stops the evaluation at once and is raised again."""
+        if sampling.grammar:
+            check_grammar(sampling.grammar)
+        self.load()
+        self._loaded.abort.clear()
+        return _interruptible(lambda: self._generate(prompt, sampling), self._loaded.abort.set)
+
+    @property
+    def _loaded(self) -> LlamaContext:
+        if self._context is None:
+            raise GorillaError("the model is not loaded")
+        return self._context
+
+    def _generate(self, prompt: Prompt, sampling: Sampling) -> Generation:
+        started = time.perf_counter()
+        tokens, cached = self._evaluate(prompt)
+        evaluated = time.perf_counter()
+        completions = self._complete(len(tokens), sampling)
+        finished = time.perf_counter()
+        return Generation(
+            completions=tuple(completions),
+            usage=Usage(len(tokens), cached, sum(completion.tokens for completion in completions)),
+            prompt_ms=(evaluated - started) * 1000,
+            generate_ms=(finished - evaluated) * 1000,
+        )
+
+    def _evaluate(self, prompt: Prompt) -> tuple[list[int], int]:
+        """Bring sequence 0 to `prompt`; its tokens and how many of them were not evaluated again."""
+        context = self._loaded
+        prefix = context.first_token() + context.tokenize(prompt.prefix) if prompt.prefix else context.first_token()
+        tokens = prefix + context.tokenize(prompt.rest)
+        position = cached = _common(self._held, tokens[:-1])
+        if position < len(prefix) and (store := self._prefix_file(prefix)) is not None:
+            cached = self._restore_prefix(prefix, store)
+            position = len(prefix)
+        context.trim(0, position)
+        self._held = tokens[:position]
+        context.evaluate(tokens[position:], position)
+        self._held = tokens
+        return tokens, cached
+
+    def _restore_prefix(self, prefix: Sequence[int], store: PrefixFile) -> int:
+        """Bring sequence 0 to `prefix`, from disk or evaluated and written there; how many tokens came for free."""
+        context = self._loaded
+        self._held = []
+        context.trim(0, 0)
+        if store.intact() and context.load_state(store.file, len(prefix)) == list(prefix):
+            return len(prefix)
+        context.evaluate(prefix, 0)
+        store.write(lambda file: context.save_state(file, prefix))
+        return 0
+
+    def _prefix_file(self, prefix: Sequence[int]) -> PrefixFile | None:
+        """Where the KV state of `prefix` lies: keyed by all that changes its bytes."""
+        import llama_cpp
+
+        folder = self._options.prefix_dir
+        if folder is None or not prefix:
+            return None
+        key = hashlib.sha256(
+            repr((self._sha256, llama_cpp.__version__, list(prefix), self._loaded.offloads, "f16")).encode()
+        )
+        return PrefixFile(folder / f"{key.hexdigest()[:32]}.kv")
+
+    def _complete(self, length: int, sampling: Sampling) -> list[Completion]:
+        """Decode all completions together after the `length` prompt tokens that sequence 0 holds."""
+        context = self._loaded
+        drafts = [_Draft(context.sampler(**_sampler_settings(sampling, i))) for i in range(sampling.n)]
+        try:
+            self._decode_together(drafts, length, sampling)
+        finally:
+            for draft in drafts:
+                draft.sampler.close()
+            for sequence in range(1, sampling.n):
+                context.trim(sequence, 0)
+            context.trim(0, length)
+        return [draft.completion() for draft in drafts]
+
+    def _decode_together(self, drafts: list[_Draft], length: int, sampling: Sampling) -> None:
+        """A tree walk: drafts with the same tokens so far share one sequence, and part where they sample differently.
+
+        Small models repeat themselves, so three completions often cost little more than one.
+        """
+        context = self._loaded
+        branches = [_Branch(0, drafts)]
+        branches = self._grow(branches, [-1], sampling)  # all begin at the last row of the evaluated prompt
+        for step in range(min(sampling.max_tokens - 1, context.n_ctx - length - 1)):
+            if not branches or (drafts[0].finish and step > drafts[0].count + PATIENCE * 2):
+                break
+            context.decode([(branch.drafts[0].last, length + step, branch.sequence, True) for branch in branches])
+            branches = self._grow(branches, range(len(branches)), sampling)
+
+    def _grow(self, branches: list[_Branch], rows: Sequence[int], sampling: Sampling) -> list[_Branch]:
+        """Sample a token for every draft from its branch's row; the branches that go on, split where tokens differ."""
+        context = self._loaded
+        grown: list[_Branch] = []
+        used = {branch.sequence for branch in branches}
+        for branch, row in zip(branches, rows, strict=True):
+            for draft in branch.drafts:
+                draft.take(context, row, sampling)
+            for i, part in enumerate(_by_last_token(branch.drafts)):
+                sequence = branch.sequence
+                if i:
+                    sequence = min(set(range(MAX_SEQUENCES)) - used)
+                    used.add(sequence)
+                    context.trim(sequence, 0)
+                    context.fork(branch.sequence, sequence)
+                grown.append(_Branch(sequence, part))
+        return grown
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """Drafts that have the same tokens so far, and the sequence that holds them."""
+
+    sequence: int
+    drafts: list[_Draft]
+
+
+def _by_last_token(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
+    """The unfinished drafts, grouped by the token each sampled last."""
+    groups: dict[int, list[_Draft]] = {}
+    for draft in drafts:
+        if not draft.finish:
+            groups.setdefault(draft.last, []).append(draft)
+    return list(groups.values())
+
+
+@dataclass
+class _Draft:
+    """A completion while it is being written."""
+
+    sampler: Sampler
+    data: bytearray = field(default_factory=bytearray)
+    count: int = 0
+    logprob: float = 0.0
+    last: int = -1
+    finish: str = ""
+
+    def take(self, context: LlamaContext, row: int, sampling: Sampling) -> None:
+        """Sample the next token from `row` and see whether it ends the completion."""
+        self.last = self.sampler.sample(row)
+        self.logprob += _logprob(context.logits(row), self.last)
+        self.count += 1
+        if context.ends(self.last):
+            self.finish = "stop"
+            return
+        self.data += context.piece(self.last)
+        for stop in sampling.stop:
+            position = self.data.find(stop.encode())
+            if position >= 0:
+                del self.data[position:]
+                self.finish = "stop"
+
+    def completion(self) -> Completion:
+        text = self.data.decode("utf-8", "replace")
+        return Completion(text, self.count, self.logprob / max(1, self.count), self.finish or "length")
+
+
+@dataclass(frozen=True)
+class PrefixFile:
+    """A KV state on disk, its checksum beside it: llama.cpp trusts what it reads, so damage must not reach it."""
+
+    file: Path
+
+    def intact(self) -> bool:
+        """Does the file have the size and CRC-32 that were written with it?"""
+        try:
+            expected = self._seal.read_text()
+            data = self.file.read_bytes()
+        except (OSError, UnicodeDecodeError):
+            return False
+        return expected == _seal_of(data)
+
+    def write(self, save: Callable[[Path], None]) -> None:
+        """Let `save` write a temporary file, then put it in place. A full disk only costs the speed-up."""
+        temporary = self.file.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            save(temporary)
+            self._seal.write_text(_seal_of(temporary.read_bytes()))
+            os.replace(temporary, self.file)
+            self._prune()
+        except OSError:
+            temporary.unlink(missing_ok=True)
+
+    @property
+    def _seal(self) -> Path:
+        return self.file.with_suffix(".seal")
+
+    def _prune(self) -> None:
+        files = sorted(self.file.parent.glob("*.kv"), key=lambda file: file.stat().st_mtime, reverse=True)
+        for old in files[KEPT_PREFIXES:]:
+            old.unlink(missing_ok=True)
+            old.with_suffix(".seal").unlink(missing_ok=True)
+
+
+def _seal_of(data: bytes) -> str:
+    return f"{len(data)} {zlib.crc32(data):08x}"
+
+
+def _sampler_settings(sampling: Sampling, index: int) -> dict:
+    return {
+        "temperature": sampling.temperature if index else 0.0,
+        "top_p": sampling.top_p,
+        "seed": (sampling.seed + index) & 0xFFFFFFFF,
+        "grammar": sampling.grammar,
+    }
+
+
+def _logprob(logits, token: int) -> float:
+    """log softmax(logits)[token], in nats."""
+    import numpy as np
+
+    top = float(logits.max())
+    return float(logits[token]) - top - float(np.log(np.exp(logits - top).sum()))
+
+
+def _common(left: Sequence[int], right: Sequence[int]) -> int:
+    """Length of the common prefix."""
+    for i, (a, b) in enumerate(zip(left, right, strict=False)):
+        if a != b:
+            return i
+    return min(len(left), len(right))
+
+
+def _interruptible(work: Callable[[], Generation], abort: Callable[[], None]) -> Generation:
+    """`work()` on another thread, so that Ctrl-C reaches the main one while native code runs; then abort and wait."""
+    from gorilla_cli.backends.llama_context import Aborted
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        try:
+            return future.result()
+        except BaseException:
+            abort()
+            with contextlib.suppress(Aborted, GorillaError):
+                future.result()
+            raise

@@ -1,0 +1,223 @@
+"""One request on its way: retrieve -> prompt -> generate -> parse -> verify -> rank, and one repair round.
+
+No effects of its own: what it needs comes in through Protocols, what it gives is a Proposal.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gorilla_cli.backends.grammar import GrammarError, command_grammar
+from gorilla_cli.errors import NoCandidate
+from gorilla_cli.parse import command_in, normal_form
+from gorilla_cli.prompts.chat import ChatFormat
+from gorilla_cli.prompts.shell import document_text, function_json, repair_prompt, shell_prompt, stops
+from gorilla_cli.protocols import Backend, Manual, Retriever, Verifier
+from gorilla_cli.rank import ranked
+from gorilla_cli.types import (
+    Candidate,
+    Completion,
+    Finding,
+    Generation,
+    Hit,
+    Prompt,
+    Proposal,
+    Request,
+    Sampling,
+    ShellCommand,
+    Timings,
+    Usage,
+)
+
+RETRIEVED = 5
+DOCUMENTS_IN_PROMPT = 2
+
+
+@dataclass(frozen=True)
+class DocsGate:
+    """When retrieved text goes into the prompt. `mode` is "auto", "on" or "off".
+
+    "auto" asks for a score of at least `threshold`; the figure and the reason are in LOG.md.
+    """
+
+    mode: str = "auto"
+    threshold: float = 60.0
+
+    def chosen(self, hits: Sequence[Hit]) -> list[Hit]:
+        usable = [hit for hit in hits if hit.installed][:DOCUMENTS_IN_PROMPT]
+        if self.mode == "auto":
+            return [hit for hit in usable if hit.score >= self.threshold]
+        return usable if self.mode == "on" else []
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The rooms a request passes through. `retriever` is None in zero-shot mode."""
+
+    backend: Backend
+    retriever: Retriever | None
+    manual: Manual | None
+    verifiers: Sequence[Verifier]
+    chat_format: ChatFormat
+    gate: DocsGate = DocsGate()
+    clock: Callable[[], float] = time.perf_counter
+
+    def propose(self, request: Request, sampling: Sampling) -> Proposal:
+        """Candidates for `request`, best first. Raises NoCandidate when the model wrote no command at all."""
+        run = _Run(self, request, replace(sampling, stop=stops(self.chat_format)))
+        loading = _Loading(self.backend, self.clock)
+        hits = run.timed("retrieve", run.retrieve)
+        run.milliseconds["load"] = loading.wait()
+        prompt = run.prompt(hits)
+        candidates = run.generate(prompt, run.sampling)
+        if not candidates:
+            raise NoCandidate("the model gave no command for that", "say it in other words, or name the tool to use")
+        candidates = run.timed("verify", lambda: run.verify(candidates, hits))
+        candidates = ranked(run.repair(candidates, prompt, hits))
+        return run.proposal(hits, candidates)
+
+    def verify(self, request: Request, command: str, hits: Sequence[Hit] = ()) -> Candidate:
+        """A command from elsewhere (edited by the person) as a verified candidate."""
+        return _verified(self.verifiers, Candidate(ShellCommand(command)), request, hits)
+
+
+class _Loading:
+    """The model is mapped on another thread while the documents are looked up."""
+
+    def __init__(self, backend: Backend, clock: Callable[[], float]) -> None:
+        self._started, self._clock, self._error, self._ended = clock(), clock, None, 0.0
+        self._backend = backend
+        self._thread = threading.Thread(target=self._load, daemon=True)
+        self._thread.start()
+
+    def _load(self) -> None:
+        try:
+            self._backend.load()
+        except BaseException as error:  # raised again by wait, on the thread that can tell the person
+            self._error = error
+        self._ended = self._clock()
+
+    def wait(self) -> float:
+        """Milliseconds the load took. Raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return (self._ended - self._started) * 1000
+
+
+class _Run:
+    """The state of one `propose`: times and tokens add up here."""
+
+    def __init__(self, pipeline: Pipeline, request: Request, sampling: Sampling) -> None:
+        self.pipeline, self.request, self.sampling = pipeline, request, sampling
+        self.milliseconds: dict[str, float] = dict.fromkeys(("retrieve", "load", "prompt", "generate", "verify"), 0.0)
+        self.usage = Usage()
+        self._started = pipeline.clock()
+
+    def timed(self, stage: str, work: Callable):
+        started = self.pipeline.clock()
+        try:
+            return work()
+        finally:
+            self.milliseconds[stage] += (self.pipeline.clock() - started) * 1000
+
+    def retrieve(self) -> list[Hit]:
+        retriever = self.pipeline.retriever
+        return retriever.search(self.request.text, RETRIEVED) if retriever else []
+
+    def prompt(self, hits: Sequence[Hit]) -> Prompt:
+        chosen = self.pipeline.gate.chosen(hits)
+        wanted = sorted(set(re.findall(r"[a-z]{3,}", self.request.text.lower())))
+        documents = "\n".join(document_text(hit.doc, wanted) for hit in chosen)
+        form = self.pipeline.chat_format
+        return shell_prompt(self.request, documents, form, function_json([hit.doc for hit in chosen]))
+
+    def generate(self, prompt: Prompt, sampling: Sampling) -> list[Candidate]:
+        generation: Generation = self.pipeline.backend.generate(prompt, sampling)
+        self.milliseconds["prompt"] += generation.prompt_ms
+        self.milliseconds["generate"] += generation.generate_ms
+        self.usage += generation.usage
+        return _merged(generation.completions)
+
+    def verify(self, candidates: Sequence[Candidate], hits: Sequence[Hit]) -> list[Candidate]:
+        return [_verified(self.pipeline.verifiers, candidate, self.request, hits) for candidate in candidates]
+
+    def repair(self, candidates: list[Candidate], prompt: Prompt, hits: Sequence[Hit]) -> list[Candidate]:
+        """At most one round, when even the best candidate has an option that no document knows."""
+        best = ranked(candidates)[0]
+        complaints = _unknown_options(best.findings)
+        if not complaints:
+            return candidates
+        again = repair_prompt(
+            prompt, self.request, best.action.command, [f.message + "." for f in complaints], self.pipeline.chat_format
+        )
+        sampling = replace(self.sampling, n=1, grammar=self._grammar(best))
+        try:
+            repaired = self.generate(again, sampling)
+        except GrammarError:
+            return candidates
+        known = {normal_form(candidate.action.command) for candidate in candidates}
+        new = [candidate for candidate in repaired if normal_form(candidate.action.command) not in known]
+        return candidates + self.timed("verify", lambda: self.verify(new, hits))
+
+    def _grammar(self, candidate: Candidate) -> str:
+        """A grammar in which the candidate's programs have their documented options and no others; "" without any."""
+        manual = self.pipeline.manual
+        if manual is None:
+            return ""
+        options: dict[str, list[str]] = {}
+        for program in _programs(candidate.action.command):
+            docs = manual.manual(program)
+            options[program] = [name for doc in docs for option in doc.options for name in option.names]
+        return command_grammar(options) if options else ""
+
+    def proposal(self, hits: Sequence[Hit], candidates: tuple[Candidate, ...]) -> Proposal:
+        total = (self.pipeline.clock() - self._started) * 1000
+        return Proposal(
+            request=self.request,
+            model=self.pipeline.backend.info,
+            hits=tuple(hits),
+            candidates=candidates,
+            timings=Timings(**self.milliseconds, total=total),
+            usage=self.usage,
+        )
+
+
+def _merged(completions: Sequence[Completion]) -> list[Candidate]:
+    """One candidate per normal form, in order of appearance, with its votes. Cut-off completions are left out
+    unless nothing else is there."""
+    whole = [completion for completion in completions if completion.finish == "stop"] or list(completions)
+    merged: dict[str, Candidate] = {}
+    for completion in whole:
+        command = command_in(completion.text)
+        key = normal_form(command)
+        if not command:
+            continue
+        if key in merged:
+            merged[key] = replace(merged[key], votes=merged[key].votes + 1)
+        else:
+            merged[key] = Candidate(ShellCommand(command), mean_logprob=completion.mean_logprob)
+    return list(merged.values())
+
+
+def _verified(verifiers: Sequence[Verifier], candidate: Candidate, request: Request, hits: Sequence[Hit]) -> Candidate:
+    found = [finding for verifier in verifiers for finding in verifier.check(candidate, request, hits)]
+    return replace(
+        candidate,
+        findings=tuple(finding for finding in found if finding.cite is None),
+        cites=tuple(finding.cite for finding in found if finding.cite is not None),
+    )
+
+
+def _unknown_options(findings: Sequence[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.check == "option" and finding.level > 0 and finding.span]
+
+
+def _programs(command: str) -> list[str]:
+    """The first words of a pipeline's parts, for a grammar; an odd command gives odd words and so no grammar."""
+    words = (part.split() for part in command.split("|"))
+    return list(dict.fromkeys(part[0] for part in words if part and re.fullmatch(r"[\w.+-]+", part[0])))

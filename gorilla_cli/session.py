@@ -1,0 +1,98 @@
+"""Propose -> confirm -> run -> record. The only place that makes an `Approved`, so the only way to a run."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gorilla_cli.errors import NotConfirmed
+from gorilla_cli.history import History
+from gorilla_cli.pipeline import Pipeline
+from gorilla_cli.protocols import Executor
+from gorilla_cli.terminal import Terminal
+from gorilla_cli.types import Approved, Candidate, Proposal, Request, Trace, Verdict
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyz"  # none that is mistaken for another
+
+
+@dataclass(frozen=True)
+class Session:
+    """What one run of `gorilla ask` needs. `now` gives the time as text."""
+
+    pipeline: Pipeline
+    executor: Executor
+    history: History
+    terminal: Terminal
+    now: Callable[[], str]
+
+    def choose_and_run(self, proposal: Proposal) -> int:
+        """Let the person choose, confirm and run; the exit code to leave with. Raises NotConfirmed."""
+        if not self.terminal.available():
+            raise NotConfirmed(
+                "there is no terminal to confirm on, so nothing was run",
+                "use --print for the command alone, or --yes to run a safe one",
+            )
+        candidate, edited = self._chosen(proposal)
+        word = confirmation_word()
+        if not self.terminal.confirm(candidate, word):
+            raise NotConfirmed("nothing was run")
+        return self._run(candidate, proposal, edited)
+
+    def run_safe(self, proposal: Proposal) -> int:
+        """`--yes`: run the best candidate if its verdict is safe. Raises NotConfirmed otherwise."""
+        best = proposal.candidates[0]
+        if best.verdict is not Verdict.SAFE:
+            raise NotConfirmed(
+                f"--yes runs safe commands only; this one is {best.verdict.word}: {best.action.command}",
+                "run gorilla without --yes and confirm it",
+            )
+        self.terminal.confirm(best, "")
+        return self._run(best, proposal, edited=False)
+
+    def _chosen(self, proposal: Proposal) -> tuple[Candidate, bool]:
+        """The candidate the person picked, and whether it was edited: then it is a new one, verified again."""
+        choice = self.terminal.choose(proposal)
+        if choice.what == "leave":
+            raise NotConfirmed("nothing was run")
+        candidate = proposal.candidates[choice.index]
+        if choice.what != "edit":
+            return candidate, False
+        text = self.terminal.edit(candidate.action.command)
+        if not text.strip():
+            raise NotConfirmed("nothing was run")
+        if text == candidate.action.command:
+            return candidate, False
+        return self.pipeline.verify(proposal.request, text, proposal.hits), True
+
+    def _run(self, candidate: Candidate, proposal: Proposal, edited: bool) -> int:
+        approved = _approve(candidate, proposal.request)
+        identity = secrets.token_hex(8)
+        trace = _trace(candidate, proposal, self.now(), edited)
+        # Written before as well: a command that ends this process must not be missing from the history.
+        self.history.add(identity, trace)
+        outcome = self.executor.run(approved)
+        self.history.add(identity, replace(trace, exit_code=outcome.exit_code))
+        return outcome.exit_code
+
+
+def _approve(candidate: Candidate, request: Request) -> Approved:
+    digest = Approved.digest_of(candidate.action.command, request.shell, request.cwd)
+    return Approved(candidate, request.shell, request.cwd, digest)
+
+
+def _trace(candidate: Candidate, proposal: Proposal, time: str, edited: bool) -> Trace:
+    return Trace(
+        time=time,
+        request=proposal.request.text,
+        command=candidate.action.command,
+        verdict=candidate.verdict.word,
+        model=proposal.model.name,
+        cwd=proposal.request.cwd,
+        edited=edited,
+    )
+
+
+def confirmation_word() -> str:
+    """Four letters to type before something dangerous runs; new each time, so that no habit types them."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(4))

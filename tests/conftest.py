@@ -1,0 +1,49 @@
+"""Every test is hermetic: its own home, a scrubbed environment, no sockets, no terminal, a fixed seed."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+
+import pytest
+
+KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_FILE"}
+
+
+class SocketBlocked(AssertionError):
+    """A test opened a network socket without asking for the `loopback` fixture."""
+
+
+@pytest.fixture(autouse=True)
+def hermetic(tmp_path_factory, monkeypatch):
+    """A fresh home in a temporary folder and nothing else of the caller's environment."""
+    home = tmp_path_factory.mktemp("home")
+    for name in set(os.environ) - KEPT:
+        if not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GORILLA_HOME", str(home / "gorilla"))
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    random.seed(0)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def no_sockets(request, monkeypatch):
+    """Only a test that asks for `loopback` may connect, and then only to this machine."""
+    allowed = ("127.0.0.1", "::1", "localhost") if "loopback" in request.fixturenames else ()
+    real = socket.socket.connect
+
+    def connect(self, address):
+        if self.family == getattr(socket, "AF_UNIX", None) or address[0] in allowed:
+            return real(self, address)
+        raise SocketBlocked(f"connect to {address!r}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture
+def loopback():
+    """Asking for this lets a test talk to 127.0.0.1."""
