@@ -19,7 +19,10 @@ BUILT_IN = {
         "tldr": "gorilla_cli.sources.tldr:TldrSource",
     },
     "retrieval": {"bm25": "gorilla_cli.retrieval.index:Index"},
-    "backends": {"llama.cpp": "gorilla_cli.backends.llama:LlamaBackend"},
+    "backends": {
+        "llama.cpp": "gorilla_cli.backends.llama:LlamaBackend",
+        "scripted": "gorilla_cli.backends.scripted:ScriptedBackend",
+    },
     "verifiers": {
         "characters": "gorilla_cli.verifiers.gate:CharacterGate",
         "syntax": "gorilla_cli.verifiers.syntax:SyntaxVerifier",

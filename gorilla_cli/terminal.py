@@ -133,6 +133,8 @@ class Terminal:
         """Let the person pick a candidate. Raises KeyboardInterrupt on Ctrl-C."""
         if self.dumb:
             return self._choose_plainly(proposal)
+        with _open_tty() as descriptor:
+            termios.tcflush(descriptor, termios.TCIFLUSH)  # an Enter typed while waiting is no answer
         return _menu(proposal, self.colour).run()
 
     def _choose_plainly(self, proposal: Proposal) -> Choice:

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from gorilla_cli.errors import GorillaError
 
 # The subset the builder writes: names, "literals", [classes], ( ) | and the three repetitions.
+_ESCAPE = r"""\\(?:[trn"\\\[\]]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})"""
+_RAW = r"\\\n\0\ud800-\udfff"  # what neither a literal nor a class may hold as it is; NUL would end the C string
 _TOKEN = re.compile(
-    r"""(?P<blank>[ \t\n]+)|(?P<define>::=)|(?P<name>[a-z][a-z0-9-]*)|(?P<literal>"(?:[^"\\\n]|\\.)*")"""
-    r"""|(?P<class>\[(?:[^\]\\\n]|\\.)+\])|(?P<mark>[()|?*+])"""
+    rf"""(?P<blank>[ \t]+)|(?P<define>::=)|(?P<name>[a-z][a-z0-9-]*)|(?P<literal>"(?:[^"{_RAW}]|{_ESCAPE})*")"""
+    rf"""|(?P<class>\[\^?(?:[^\]{_RAW}^]|{_ESCAPE})(?:[^\]{_RAW}]|{_ESCAPE})*\])|(?P<mark>[()|?*+])"""
 )
+DEEPEST = 50  # brackets within brackets; llama.cpp and the checks below recurse into them
 
 
 class GrammarError(GorillaError):
@@ -75,14 +78,15 @@ def check_grammar(text: str) -> None:
                 raise GrammarError(f"rule {name} uses {value}, which is not defined")
         _check_shape(name, body)
     nullable = _nullable(rules)
-    for name in rules:
+    for name, body in rules.items():
+        _check_repetitions(name, body, nullable)
         if _reaches_itself(name, rules, nullable):
             raise GrammarError(f"rule {name} is left-recursive")
 
 
 def _rules(text: str) -> dict[str, list[tuple[str, str]]]:
     rules: dict[str, list[tuple[str, str]]] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):  # not splitlines: llama.cpp knows no other line ends
         tokens = list(_tokens(line))
         if not tokens:
             continue
@@ -113,6 +117,8 @@ def _check_shape(name: str, body: list[tuple[str, str]]) -> None:
             if value == "|" and empty:
                 raise GrammarError(f"rule {name} has an empty alternative")
             depth, empty = depth + (value == "("), True
+            if depth > DEEPEST:
+                raise GrammarError(f"rule {name} nests too deeply")
         elif kind == "mark":
             depth -= value == ")"
             if empty or depth < 0:
@@ -123,6 +129,17 @@ def _check_shape(name: str, body: list[tuple[str, str]]) -> None:
             empty = False
     if depth or empty:
         raise GrammarError(f"rule {name} does not close")
+
+
+def _check_repetitions(name: str, body: list[tuple[str, str]], nullable: set[str]) -> None:
+    """What repeats must not be empty: that is left recursion by another name."""
+    for item in (item for alternative in _alternatives(body) for item in alternative):
+        marks = [value for kind, value in item[1:] if kind == "mark"]
+        bare = item[: _end(item)]
+        if len(item) > len(bare) + 1 or (marks and marks[-1] in "*+" and _item_nullable(bare, nullable)):
+            raise GrammarError(f"rule {name} repeats something that may be empty")
+        if item[0] == ("mark", "("):
+            _check_repetitions(name, _inside(item), nullable)
 
 
 def _alternatives(body: list[tuple[str, str]]) -> list[list[list[tuple[str, str]]]]:
@@ -156,8 +173,12 @@ def _item_nullable(item: list[tuple[str, str]], nullable: set[str]) -> bool:
 
 
 def _inside(item: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    end = max(i for i, token in enumerate(item) if token == ("mark", ")"))
-    return item[1:end]
+    return item[1 : _end(item) - 1]
+
+
+def _end(item: list[tuple[str, str]]) -> int:
+    """Where an item ends and its repetition marks begin."""
+    return max((i + 1 for i, token in enumerate(item) if token == ("mark", ")")), default=1)
 
 
 def _nullable(rules: dict[str, list[tuple[str, str]]]) -> set[str]:

@@ -109,7 +109,7 @@ class LlamaBackend:
         context = self._loaded
         prefix = context.first_token() + context.tokenize(prompt.prefix) if prompt.prefix else context.first_token()
         tokens = prefix + context.tokenize(prompt.rest)
-        position = cached = _common(self._held, tokens[:-1])
+        position = cached = _same_beginning(self._held, tokens[:-1])
         if position < len(prefix) and (store := self._prefix_file(prefix)) is not None:
             cached = self._restore_prefix(prefix, store)
             position = len(prefix)
@@ -296,7 +296,7 @@ def _logprob(logits, token: int) -> float:
     return float(logits[token]) - top - float(np.log(np.exp(logits - top).sum()))
 
 
-def _common(left: Sequence[int], right: Sequence[int]) -> int:
+def _same_beginning(left: Sequence[int], right: Sequence[int]) -> int:
     """Length of the common prefix."""
     for i, (a, b) in enumerate(zip(left, right, strict=False)):
         if a != b:

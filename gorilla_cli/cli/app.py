@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         ask = self.get_command(ctx, "ask")
-        records = [param.get_help_record(ctx) for param in ask.params] if ask else []
+        records = [param.get_help_record(ctx) for param in ask.params if isinstance(param, click.Option)] if ask else []
         with formatter.section("Options of a request"):
             formatter.write_dl([record for record in records if record])
         super().format_options(ctx, formatter)

@@ -33,7 +33,7 @@ class Flags:
 
 
 @click.command(
-    context_settings={"ignore_unknown_options": True, "help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\b\nExamples:\n  gorilla ask which process listens on port 8080\n"
     "  cat access.log | gorilla ask --print count requests per address",
 )
@@ -95,11 +95,12 @@ def _session(pipeline, terminal, piped: bytes | None, flags: Flags, proposal) ->
 def _pipeline(flags: Flags):
     from gorilla_cli.pipeline import DocsGate
 
-    model = wiring.stored_model(flags.model or wiring.settings().model)
-    return wiring.pipeline(model, DocsGate("off" if flags.no_docs else wiring.settings().docs))
+    name = flags.model or wiring.settings().model
+    return wiring.pipeline(name, DocsGate("off" if flags.no_docs else wiring.settings().docs))
 
 
 def request_of(text: str, piped: bytes | None):
+    """The Request for these words and what was piped in. Raises UsageError without a working directory."""
     from gorilla_cli import config
     from gorilla_cli.sanitise import strip
     from gorilla_cli.types import Request

@@ -39,7 +39,7 @@ def build_index(terminal, *, fresh: bool, wait: bool) -> None:
     """Catalogue and common programs now, the rest now (`wait`) or in the background. Raises StateError."""
     path = wiring.paths().index
     if fresh or not _usable(path):
-        _build_common(terminal)
+        _build_frequent(terminal)
     else:
         _update(terminal, wiring.catalogue())
     if not wait:
@@ -62,7 +62,7 @@ def _usable(path) -> bool:
         return False
 
 
-def _build_common(terminal) -> None:
+def _build_frequent(terminal) -> None:
     from gorilla_cli.retrieval import writing
 
     shipped = wiring.catalogue()
@@ -123,7 +123,7 @@ def add(source: str, what: tuple[str, ...]) -> None:
     """Add or update a source: tldr [ZIP|URL], man [PROGRAM...], or catalogue."""
     terminal = wiring.terminal()
     if not _usable(wiring.paths().index):
-        _build_common(terminal)
+        _build_frequent(terminal)
     if source == "tldr":
         _add_tldr(what, terminal)
     elif source == "man" and what:

@@ -12,57 +12,97 @@ import click
 ASK = "ask"
 GROUP_OPTIONS = {"--debug"}
 HELP_OPTIONS = {"-h", "--help"}
+VERSION = {"--version"}
 
 
 def routed(group: click.Group, arguments: Sequence[str]) -> list[str]:
-    """`arguments` with "ask" put in front where they are a request. Raises click.UsageError for an unknown option
-    before the first word.
+    """`arguments` of a subcommand as they are, those of a request as "ask", its options, "--" and its words.
+
+    Raises click.UsageError for an unknown option before the first word.
     """
     arguments = list(arguments)
     ask = group.get_command(click.Context(group), ASK)
-    first, before = _first_word(ask, arguments)
-    if first is None:
-        return arguments if set(arguments) <= GROUP_OPTIONS | HELP_OPTIONS | {"--version"} else [ASK, *arguments]
-    word, rest = arguments[first], arguments[first + 1 :]
-    if "--" not in arguments[:first] and set(before) <= GROUP_OPTIONS:
-        if not group.get_command(click.Context(group), word):
-            return [ASK, *arguments]
-        if word == ASK or _fits(group, word, rest):
+    if ask is None or set(arguments) <= GROUP_OPTIONS | HELP_OPTIONS | VERSION:
+        return arguments
+    split = _Split(ask, arguments)
+    if VERSION & set(split.before):
+        return sorted(VERSION)
+    if split.first is not None:
+        before, word, rest = arguments[: split.first], arguments[split.first], arguments[split.first + 1 :]
+        if word == ASK:
+            split = _Split(ask, [*before, *rest])
+        elif (
+            set(before) <= GROUP_OPTIONS and group.get_command(click.Context(group), word) and _fits(group, word, rest)
+        ):
             return arguments
-    return [ASK, *arguments]
+    return [ASK, *split.options, *(["--", *split.words] if split.words else [])]
 
 
-def _first_word(ask: click.Command, arguments: list[str]) -> tuple[int | None, list[str]]:
-    """Position of the first word that is no option or option value, and the options before it."""
-    takes_value = {
-        name: not option.is_flag for option in ask.params if isinstance(option, click.Option) for name in option.opts
-    }
-    known = {*takes_value, *GROUP_OPTIONS, *HELP_OPTIONS, "--version"}
-    before, position = [], 0
-    while position < len(arguments):
+class _Split:
+    """The arguments of a request: its words, and which of the dashed ones are options of gorilla.
+
+    Before the first word every option must be known. After it, only an option that is written out in full counts
+    and everything else is a word, so that requests can talk about options: `what does grep -n do`.
+    """
+
+    def __init__(self, ask: click.Command, arguments: list[str]) -> None:
+        self._takes_value = {
+            name: not option.is_flag
+            for option in ask.params
+            if isinstance(option, click.Option)
+            for name in option.opts
+        }
+        self.options: list[str] = []
+        self.words: list[str] = []
+        self.before: list[str] = []
+        self.first: int | None = None
+        position = 0
+        while position < len(arguments):
+            if arguments[position] == "--":
+                self.words += arguments[position + (self.first is None) :]
+                return
+            length = self._option_at(arguments, position)
+            if length:
+                self.options += arguments[position : position + length]
+            else:
+                self.first = position if self.first is None else self.first
+                self.words.append(arguments[position])
+            position += length or 1
+
+    def _option_at(self, arguments: list[str], position: int) -> int:
+        """How many arguments the option at `position` takes with its value; 0 for a word. Raises NoSuchOption."""
         argument = arguments[position]
-        if argument == "--":
-            return (position + 1 if position + 1 < len(arguments) else None), before
-        if not argument.startswith("-") or argument == "-":
-            return position, before
+        following = arguments[position + 1 : position + 2]
+        if argument == "-" or not argument.startswith("-"):
+            return 0
+        return self._before_words(argument) if self.first is None else self._among_words(argument, following)
+
+    def _before_words(self, argument: str) -> int:
         name = argument.partition("=")[0]
-        before.append(name)
-        if name not in known and not _attached(name, takes_value):
-            raise click.NoSuchOption(name, possibilities=get_close_matches(name, takes_value))
-        position += 2 if takes_value.get(name) and "=" not in argument else 1
-    return None, before
+        self.before.append(name)
+        if name in self._takes_value:
+            return 2 if self._takes_value[name] and "=" not in argument else 1
+        if name in HELP_OPTIONS | VERSION | GROUP_OPTIONS or self._takes_value.get(name[:2]):  # -n5
+            return 1
+        raise click.NoSuchOption(name, possibilities=get_close_matches(name, self._takes_value))
 
-
-def _attached(name: str, takes_value: dict[str, bool]) -> bool:
-    """Is it a short option with its value attached, such as -n5?"""
-    return len(name) > 2 and not name.startswith("--") and takes_value.get(name[:2], False)
+    def _among_words(self, argument: str, following: list[str]) -> int:
+        name, equals, _ = argument.partition("=")
+        if argument == "--help":
+            return 0 if following else 1
+        if name.startswith("--"):
+            valued = self._takes_value.get(name)
+            return 0 if valued is None or (equals and not valued) else 1 + (valued and not equals)
+        if self._takes_value.get(argument):  # -n 5
+            return 2 if following and following[0].isdigit() else 0
+        return int(self._takes_value.get(argument[:2], False) and argument[2:].isdigit())
 
 
 def _fits(parent: click.Group, name: str, arguments: list[str]) -> bool:
     """Can `arguments` be those of the command `name`? A wrong option or a missing argument still means the command."""
-    if HELP_OPTIONS & set(arguments):
-        return True
     command = parent.get_command(click.Context(parent), name)
+    if command is not None and (arguments[-1:] == ["--help"] or set(arguments[:1]) & HELP_OPTIONS):
+        return True
     if isinstance(command, click.Group):
         words = [argument for argument in arguments if not argument.startswith("-")]
         if not words:
@@ -75,7 +115,7 @@ def _fits(parent: click.Group, name: str, arguments: list[str]) -> bool:
 
 def _parses(command: click.Command, name: str, arguments: list[str]) -> bool:
     try:
-        command.make_context(name, list(arguments))
+        command.make_context(name, [argument for argument in arguments if argument not in HELP_OPTIONS])
     except (click.NoSuchOption, click.BadOptionUsage, click.MissingParameter):
         return True
     except click.BadParameter as error:

@@ -55,6 +55,6 @@ def _warm(name: str, terminal) -> None:
     from gorilla_cli.types import Sampling
 
     with terminal.spinner("warming up"):
-        pipeline = wiring.pipeline(wiring.stored_model(name), DocsGate("off"))
+        pipeline = wiring.pipeline(name, DocsGate("off"))
         prompt = shell_prompt(request_of("list files", None), "", pipeline.chat_format)
         pipeline.backend.generate(prompt, Sampling(n=1, max_tokens=1))

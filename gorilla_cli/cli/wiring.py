@@ -5,11 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-from collections.abc import Container
+from collections.abc import Callable, Container
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from gorilla_cli import config, registry
 from gorilla_cli.config import Paths, Settings
@@ -121,16 +123,31 @@ def catalogue() -> CatalogueSource:
     return registry.factory("sources", "catalogue")(config.catalogue_dir() / "catalogue")
 
 
-def pipeline(model: StoredModel, gate: DocsGate) -> Pipeline:
+def backend_named(name: str) -> tuple[Backend, str]:
+    """The backend for `--model NAME` and the chat format its prompts need. Raises ModelMissing, UsageError."""
+    if name.startswith("scripted:"):
+        return registry.factory("backends", "scripted")(Path(name.removeprefix("scripted:"))), "chatml"
+    model = stored_model(name)
+    return backend(model), model.chat_format
+
+
+def _at_the_end(work: Callable[[], None]) -> None:
+    """Have `work` done when the command ends, or the process where no command runs."""
+    context = click.get_current_context(silent=True)
+    (context.call_on_close if context else atexit.register)(work)
+
+
+def pipeline(name: str, gate: DocsGate) -> Pipeline:
     """All rooms of a request. With the gate off there is no retrieval, but the verifiers still look options up."""
     from gorilla_cli.pipeline import Pipeline
     from gorilla_cli.prompts.chat import chat_format
     from gorilla_cli.verifiers.parser import Parser
 
     known = knowledge()
+    running, form = backend_named(name)
     parser = Parser()
     parser.start()
-    atexit.register(parser.close)
+    _at_the_end(parser.close)
     verifiers = [
         registry.factory("verifiers", "characters")(),
         registry.factory("verifiers", "syntax")(parser),
@@ -139,10 +156,10 @@ def pipeline(model: StoredModel, gate: DocsGate) -> Pipeline:
         registry.factory("verifiers", "policy")(parser),
     ]
     return Pipeline(
-        backend=backend(model),
+        backend=running,
         retriever=None if gate.mode == "off" else known,
         manual=known,
         verifiers=verifiers,
-        chat_format=chat_format(model.chat_format),
+        chat_format=chat_format(form),
         gate=gate,
     )
