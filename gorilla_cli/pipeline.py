@@ -32,6 +32,7 @@ from gorilla_cli.types import (
     Timings,
     Usage,
 )
+from gorilla_cli.verifiers.grounding import unknown_options
 
 RETRIEVED = 5
 DOCUMENTS_IN_PROMPT = 2
@@ -188,9 +189,11 @@ class _Run:
 
 
 def _merged(completions: Sequence[Completion]) -> list[Candidate]:
-    """One candidate per normal form, in order of appearance, with its votes. Cut-off completions are left out
-    unless nothing else is there."""
-    whole = [completion for completion in completions if completion.finish == "stop"] or list(completions)
+    """One candidate per normal form, in order of appearance, with its votes.
+
+    What was cut off is left out: half a command can mean something else.
+    """
+    whole = [completion for completion in completions if completion.finish == "stop"]
     merged: dict[str, Candidate] = {}
     for completion in whole:
         command = command_in(completion.text)
@@ -214,7 +217,7 @@ def _verified(verifiers: Sequence[Verifier], candidate: Candidate, request: Requ
 
 
 def _unknown_options(findings: Sequence[Finding]) -> list[Finding]:
-    return [finding for finding in findings if finding.check == "option" and finding.level > 0 and finding.span]
+    return [finding for finding in findings if unknown_options([finding])]
 
 
 def _programs(command: str) -> list[str]:

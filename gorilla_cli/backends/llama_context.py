@@ -7,6 +7,7 @@ one evaluated prompt, and a KV state file for the fixed prefix, need the calls u
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 CPU_BATCH = 64  # the same prefill cost as 512 on a CPU, and an interrupt is answered between batches
 GPU_BATCH = 512
+WAITING = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "1000"}
 ABORTED = 2  # llama_decode's own code
 _log_lines: list[str] = []  # llama.cpp's log is kept for error messages and never reaches the screen
 _log_callback = None
@@ -25,6 +27,21 @@ _log_callback = None
 
 class Aborted(Exception):
     """The abort flag stopped an evaluation."""
+
+
+def _library():
+    """llama_cpp, quiet, with threads that sleep while they wait for each other.
+
+    OpenMP threads spin at every barrier by default: beside any other busy process that makes an answer twenty times
+    slower. libgomp reads its settings when it is loaded; `putenv` keeps them out of the commands gorilla runs.
+    """
+    for name, value in WAITING.items():
+        if name not in os.environ:
+            os.putenv(name, value)
+    import llama_cpp
+
+    _quiet(llama_cpp)
+    return llama_cpp
 
 
 def _quiet(library) -> None:
@@ -68,10 +85,7 @@ class LlamaContext:
     """
 
     def __init__(self, path: Path, *, n_ctx: int, n_seq: int, threads: int, gpu_layers: int) -> None:
-        import llama_cpp
-
-        self._lib = llama_cpp
-        _quiet(llama_cpp)
+        self._lib = llama_cpp = _library()
         self.offloads = bool(llama_cpp.llama_supports_gpu_offload()) and gpu_layers != 0
         self._model = self._load_model(path, gpu_layers if self.offloads else 0)
         self.abort = AbortFlag(llama_cpp.ggml_abort_callback)
@@ -237,9 +251,7 @@ class Sampler:
 
 def build_report() -> dict[str, str]:
     """What the installed llama.cpp is: its version, the devices it sees and its CPU features, for `doctor`."""
-    import llama_cpp
-
-    _quiet(llama_cpp)
+    llama_cpp = _library()
     return {
         "version": llama_cpp.__version__,
         "gpu": "yes" if llama_cpp.llama_supports_gpu_offload() else "no",

@@ -15,7 +15,7 @@ import click
 
 from gorilla_cli import config, registry
 from gorilla_cli.config import Paths, Settings
-from gorilla_cli.errors import IndexMissing
+from gorilla_cli.errors import IndexMissing, UsageError
 
 if TYPE_CHECKING:
     from gorilla_cli.backends.store import ModelStore, StoredModel
@@ -40,6 +40,14 @@ def settings() -> Settings:
 def now() -> str:
     """The local time, to the second, with its offset."""
     return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+def working_directory() -> str:
+    """The current directory. Raises UsageError when it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        raise UsageError("the current directory does not exist any more", "change to one that does") from None
 
 
 def terminal() -> Terminal:
@@ -75,7 +83,7 @@ def stored_model(name: str) -> StoredModel:
     try:
         return store().info(name)
     except ModelMissing:
-        entry = resolve(name, Path.cwd())
+        entry = resolve(name, Path(working_directory()))
         if entry.path is None:
             raise
     from gorilla_cli.backends.download import pull
@@ -120,7 +128,7 @@ def man_pages(programs: Container[str] | None = None) -> ManSource:
 
 def catalogue() -> CatalogueSource:
     """The records that ship with gorilla."""
-    return registry.factory("sources", "catalogue")(config.catalogue_dir() / "catalogue")
+    return registry.factory("sources", "catalogue")(config.catalogue_dir() / "catalogue", config.platform())
 
 
 def backend_named(name: str) -> tuple[Backend, str]:
