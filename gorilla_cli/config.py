@@ -5,9 +5,11 @@ Order: flags (given by `cli`) over environment over the user's file over the def
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +57,9 @@ RANGES = {
 }
 
 
+_TAKEN: dict[type, tuple[type, ...]] = {str: (), bool: (bool,), int: (int,), float: (int, float)}
+
+
 def _coerce(key: str, value: object, kind: type, origin: str) -> object:
     """`value` as `kind`, checked against its choices and range. Words from a command line count as values."""
     wrong = UsageError(f"{origin}: {key} cannot be {value!r}", f"it is a {kind.__name__}" + _allowed(key))
@@ -63,11 +68,11 @@ def _coerce(key: str, value: object, kind: type, origin: str) -> object:
         if value.lower() not in words:
             raise wrong
         return words[value.lower()]
-    if isinstance(value, bool) is not (kind is bool):
+    if isinstance(value, bool) is not (kind is bool) or not isinstance(value, (str, *_TAKEN[kind])):
         raise wrong
     try:
         result = kind(value)
-    except (TypeError, ValueError):
+    except (ValueError, OverflowError):
         raise wrong from None
     low, high = RANGES.get(key, (None, None))
     if result not in CHOICES.get(key, (result,)) or (low is not None and not low <= result <= high):
@@ -155,7 +160,7 @@ def load(where: Paths) -> Settings:
         raise StateError(f"cannot read {file}: {error}", "repair or remove that file") from None
     try:
         settings = settings.with_values(tomllib.loads(text), str(file))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{file}: {error}", "run: gorilla config edit") from None
     prefix = "GORILLA_"
     overrides = {
@@ -193,9 +198,11 @@ def write_text(file: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StateError(f"cannot write {file}: {error.strerror}", "free some space or check its permissions") from None
+    except (OSError, UnicodeEncodeError) as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        reason = error.strerror if isinstance(error, OSError) else error.reason
+        raise StateError(f"cannot write {file}: {reason}", "free some space or check its permissions") from None
 
 
 def current_shell(settings: Settings) -> str:
@@ -214,6 +221,13 @@ def _parent_name() -> str:
     except OSError:
         return ""
     return name.lstrip("-")
+
+
+def set_for_libraries(values: Mapping[str, str]) -> None:
+    """Set variables for native libraries of this process, where the user has not; no command we run sees them."""
+    for name, value in values.items():
+        if name not in os.environ:
+            os.putenv(name, value)  # not os.environ: that is what commands get
 
 
 def platform() -> str:

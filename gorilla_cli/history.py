@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,16 +14,30 @@ from gorilla_cli.errors import StateError
 from gorilla_cli.types import Trace
 
 MARK = "<redacted>"
+_WORD = r"(?!\"?\$[\w{(])('[^']*'|\"[^\"]*\"|[^\s'\"]+)"  # a value; "$NAME" names a secret without giving it away
+_NAME = r"(?:password|passwd|passphrase|passwort|secret|token(?!s|i[zs]|[_-]?(?:count|limit))|api[_-]?key|credential)"
 # Each pattern keeps its group 1 and, where there is one, group 3.
 _SECRETS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]+:)([^\s/@]+)(@)",  # user:password@ in a URL
-        r"(--?(?:password|passwd|pass|token|secret|api-?key|auth)[= ])('[^']*'|\"[^\"]*\"|\S+)",
-        r"(\b[\w-]*(?:password|passwd|secret|token|api_?key|credential)[\w-]*\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s'\"]+)",
-        r"(authorization:\s*(?:bearer|basic|token)\s+)([\w.~+/=-]+)",
-        r"(\b(?:curl|wget)\b.*?\s(?:-u|--user)[ =]?[^\s:]+:)(\S+)",
-        r"(\bmysql\w*\b.*?\s-p)(\S+)",
+        r"((?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s/:@]*:)(?!\$)([^\s/@]+)(@)",  # user:password@ in a URL
+        rf"((?<![\w-])--?(?!no-|-)(?:[\w-]{{0,40}}{_NAME}|pass|auth|pw)[= ]\s*)(?!-){_WORD}",
+        rf"((?<![\w-])[\w-]{{0,40}}(?:{_NAME}|[_-]pwd|[_-]pass|access_?key|private_?key)[\w-]{{0,40}}?(?<!passwordauthentication)[=:]\s*)"
+        rf"(?!=){_WORD}",
+        rf"(\b{_NAME} is )([^\s'\"]*[\d!@#$%^&*][^\s'\"]*)",  # in a sentence: only what looks like one
+        r"(authorization:\s*(?:bearer|basic|token|digest)\s+)(?!\$)([\w.~+/=-]+)",
+        r"((?:set-)?cookie:\s*)([^'\"\n]+)",
+        r"(\b(?:curl|wget)\b[^|;&\n]*?\s(?:-u|--user)[ =]?['\"]?[^\s:'\"]+:)(?!\$)([^\s'\"]+)",
+        r"(\bmysql\w*\b[^|;&\n]*?\s(?-i:-p))(?!\$)([^\s'\"]+|'[^']*'|\"[^\"]*\")",
+        rf"(\b(?:sshpass|7z|7za) [^|;&\n]*?(?-i:-p) ?){_WORD}",
+        rf"(\b(?:zip|unzip)\b[^|;&\n]*?\s(?-i:-P) ?){_WORD}",
+        rf"(\b(?:docker|podman|helm) [^|;&\n]*?\blogin\b[^|;&\n]*? -p ){_WORD}",
+        rf"(\bredis-cli\b[^|;&\n]*? (?-i:-a) ?){_WORD}",
+        rf"(\bldap\w+\b[^|;&\n]*? (?-i:-w) ?){_WORD}",
+        r"(\b(?:smbclient|rpcclient)\b[^|;&\n]*? -U ?['\"]?[^\s%'\"]+%)([^\s'\"]+)",
+        r"(\bpass:)(?!\$)([^\s'\"]+)",  # openssl -passin pass:...
+        r"(\becho\s+(?:-n\s+)?)(?!\"?\$)('[^']*'|\"[^\"]*\"|[^\s|'\"]+)(\s*\|\s*(?:sudo\b[^|]*\s-\w*S|chpasswd\b|su\b))",
+        r"(https://hooks\.slack\.com/(?:services|workflows)/)([\w/-]+)",
         r"()(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))",
         r"()(\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)",  # JSON web token
     )
@@ -31,7 +46,9 @@ _SECRETS = [
     for pattern in (
         r"()(\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)",
         r"()(\bgh[pousr]_[A-Za-z0-9]{20,}\b|\bgithub_pat_\w{20,}\b|\bglpat-[\w-]{16,}\b)",
-        r"()(\bsk-[A-Za-z0-9_-]{16,}\b|\bhf_[A-Za-z0-9]{16,}\b|\bxox[abprs]-[\w-]{10,}\b|\bAIza[\w-]{30,}\b)",
+        r"()(\bsk-[A-Za-z0-9_-]{20,}\b|\b[sr]k_(?:live|test)_\w{16,}\b|\bhf_[A-Za-z0-9]{16,}\b|\bnpm_\w{30,}\b)",
+        r"()(\bxox[abprs]-[\w-]{10,}\b|\bAIza[\w-]{30,}\b|\bya29\.[\w-]{20,}|\bpypi-[\w-]{30,}|\bSG\.[\w-]{16,}\.[\w-]{16,})",
+        r"()(\bAGE-SECRET-KEY-1[A-Z0-9]{20,}\b|\bdop_v1_[0-9a-f]{32,}\b)",
     )
 ]
 
@@ -57,16 +74,23 @@ class History:
         line = json.dumps({"id": identity, **asdict(trace)}) + "\n"
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(descriptor, line.encode())  # one write: lines of two processes never mix
-            finally:
-                os.close(descriptor)
+            self._append(line.encode())
         except OSError as error:
             raise StateError(
                 f"cannot write the history {self._file}: {error.strerror}",
                 "free some space, or: gorilla config set history off",
             ) from None
+
+    def _append(self, line: bytes) -> None:
+        descriptor = os.open(self._file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line  # the last writer was cut off: its damage ends here
+            if os.write(descriptor, line) < len(line):  # one write: lines of two processes never mix
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
 
     def traces(self, words: str = "") -> list[Trace]:
         """The traces whose request or command has every one of `words`, oldest first. Damaged lines are left out."""
@@ -86,11 +110,21 @@ class History:
             return
         except OSError as error:
             raise StateError(f"cannot read the history {self._file}: {error.strerror}") from None
-        names = {field.name for field in fields(Trace)}
         with stream:
             for line in stream:
                 try:
-                    data = json.loads(line)
-                    yield data["id"], Trace(**{key: value for key, value in data.items() if key in names})
-                except (ValueError, TypeError, KeyError):
+                    yield _read(json.loads(line))
+                except (ValueError, TypeError, KeyError, RecursionError):
                     continue
+
+
+_KINDS = {"edited": bool, "exit_code": (int, type(None))}
+
+
+def _read(data: dict) -> tuple[str, Trace]:
+    """The id and the trace of a line. Raises KeyError, TypeError when it is damaged; fields of later versions go."""
+    values = {field.name: data[field.name] for field in fields(Trace) if field.name in data}
+    for name, value in [("id", data["id"]), *values.items()]:
+        if not isinstance(value, _KINDS.get(name, str)):
+            raise TypeError(name)
+    return data["id"], Trace(**values)

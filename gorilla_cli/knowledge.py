@@ -51,7 +51,7 @@ class Knowledge:
 
     def search(self, query: str, k: int) -> list[Hit]:
         """As the index does, after reading the pages of installed programs that the query names and it lacks."""
-        named = dict.fromkeys(re.findall(r"[A-Za-z0-9][\w.+-]+", query))
+        named = dict.fromkeys(re.findall(r"[A-Za-z0-9][\w.+-]*[\w+]", query))
         new = [word for word in named if self._installed(word) and not self._index.manual(word)]
         for word in new[:NAMED_AT_MOST]:
             self._demand(word)
@@ -60,7 +60,7 @@ class Knowledge:
     def manual(self, program: str) -> list[Doc]:
         """All documents of `program`, the installed version's own page first, read now when it is not indexed yet."""
         docs = self._index.manual(program)
-        if any(doc.source == "man" for doc in docs) or not self._installed(program.split()[0]):
+        if any(doc.source == "man" for doc in docs) or not any(map(self._installed, program.split()[:1])):
             return docs
         return self._demand(program) + docs
 

@@ -171,9 +171,12 @@ class _Run:
         if manual is None:
             return ""
         options: dict[str, list[str]] = {}
-        for program in _programs(candidate.action.command):
-            docs = manual.manual(program)
-            options[program] = [name for doc in docs for option in doc.options for name in option.names]
+        for paths in _programs(candidate.action.command):
+            program = next((path for path in paths if manual.manual(path)), "")
+            names = [name for doc in manual.manual(program) for option in doc.options for name in option.names]
+            if not names:
+                return ""  # nothing is known of this one, so nothing can be ruled out
+            options[program] = names
         return command_grammar(options) if options else ""
 
     def proposal(self, hits: Sequence[Hit], candidates: tuple[Candidate, ...]) -> Proposal:
@@ -220,7 +223,13 @@ def _unknown_options(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if unknown_options([finding])]
 
 
-def _programs(command: str) -> list[str]:
-    """The first words of a pipeline's parts, for a grammar; an odd command gives odd words and so no grammar."""
-    words = (part.split() for part in command.split("|"))
-    return list(dict.fromkeys(part[0] for part in words if part and re.fullmatch(r"[\w.+-]+", part[0])))
+def _programs(command: str) -> list[list[str]]:
+    """What may be the program of each part of a pipeline, with a subcommand first: "git commit", "git".
+
+    An odd command gives odd words, of which nothing is known.
+    """
+    parts = (part.split()[:2] for part in command.split("|"))
+    return [
+        [" ".join(words)] * (len(words) > 1 and bool(re.fullmatch(r"[a-z][\w-]*", words[1]))) + words[:1]
+        for words in parts
+    ]

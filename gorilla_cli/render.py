@@ -97,8 +97,11 @@ def candidate_fragments(candidate: Candidate, number: int, selected: bool) -> li
 
 def complaints(candidate: Candidate) -> list[Finding]:
     """The findings a person should read, the strictest first, each message once."""
-    found = {finding.message: finding for finding in candidate.findings if finding.level > Level.INFO}
-    return sorted(found.values(), key=lambda finding: -finding.level)
+    found: dict[str, Finding] = {}
+    for finding in sorted(candidate.findings, key=lambda finding: -finding.level):
+        if finding.level > Level.INFO:
+            found.setdefault(finding.message, finding)
+    return list(found.values())
 
 
 def cite_fragments(candidate: Candidate) -> list[Fragment]:

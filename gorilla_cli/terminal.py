@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import termios
 import threading
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from gorilla_cli.render import (
     Fragment,
@@ -28,6 +29,7 @@ from gorilla_cli.types import Candidate, Proposal, Verdict
 
 if TYPE_CHECKING:
     from prompt_toolkit.application import Application
+    from prompt_toolkit.input import Input
 
 # style -> (SGR code, prompt_toolkit style); a terminal without colour gets the words alone.
 _STYLES = {
@@ -133,34 +135,32 @@ class Terminal:
         """Let the person pick a candidate. Raises KeyboardInterrupt on Ctrl-C."""
         if self.dumb:
             return self._choose_plainly(proposal)
-        with _open_tty() as descriptor:
-            termios.tcflush(descriptor, termios.TCIFLUSH)  # an Enter typed while waiting is no answer
-        return _menu(proposal, self.colour).run()
+        with _tty_input() as (source, forget):
+            return _menu(proposal, self.colour, source).run(pre_run=forget)
 
     def _choose_plainly(self, proposal: Proposal) -> Choice:
         for i, candidate in enumerate(proposal.candidates):
             self.show([(style, text) for style, text in candidate_fragments(candidate, i + 1, False)])
         while True:
-            answer = self.ask_line("Number to run, e NUMBER to edit, ? NUMBER to explain, q to leave: ").strip()
-            what, _, number = answer.rpartition(" ") if " " in answer else (answer.rstrip("0123456789"), "", answer)
-            digits = "".join(char for char in number if char.isdigit())
-            index = int(digits or "1") - 1
-            if answer in ("", "q") or not 0 <= index < len(proposal.candidates):
+            answer = self.ask_line("Number to run, e NUMBER to edit, ? NUMBER to explain, q to leave: ")
+            match = re.fullmatch(r"\s*([e?]?)\s*(\d{0,3})\s*", answer)
+            index = int((match and match[2]) or "1") - 1
+            if not match or not answer.strip() or not 0 <= index < len(proposal.candidates):
                 return Choice("leave")
-            if what.strip() == "?":
-                self.show(cite_fragments(proposal.candidates[index]))
-                continue
-            return Choice("edit" if what.strip() == "e" else "run", index)
+            if match[1] != "?":
+                return Choice("edit" if match[1] == "e" else "run", index)
+            self.show(cite_fragments(proposal.candidates[index]))
 
     def edit(self, command: str) -> str:
         """The command after the person edited it; "" when they left. Raises KeyboardInterrupt on Ctrl-C."""
         from prompt_toolkit import PromptSession
 
-        session: PromptSession[str] = PromptSession(input=_tty_input(), output=_tty_output())
-        try:
-            return session.prompt("edit> ", default=command)
-        except EOFError:
-            return ""
+        with _tty_input() as (source, _):
+            session: PromptSession[str] = PromptSession(input=source, output=_tty_output())
+            try:
+                return session.prompt("edit> ", default=command)
+            except EOFError:
+                return ""
 
     def confirm(self, candidate: Candidate, word: str) -> bool:
         """Show the whole command and ask as its verdict demands: nothing more, `y`, or the shown word."""
@@ -193,11 +193,10 @@ class Terminal:
     def ask_key(self, question: str) -> str:
         """One key from the terminal, typed after the question was shown. Raises KeyboardInterrupt on Ctrl-C."""
         with _open_tty() as descriptor:
-            self.show([("", question)])
             before = termios.tcgetattr(descriptor)
             try:
-                tty.setcbreak(descriptor)
-                termios.tcflush(descriptor, termios.TCIFLUSH)
+                tty.setcbreak(descriptor)  # forgets what was typed ahead
+                self.show([("", question)])
                 key = os.read(descriptor, 1).decode("ascii", "replace")
             finally:
                 termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
@@ -207,8 +206,8 @@ class Terminal:
     def ask_line(self, question: str) -> str:
         """A line from the terminal, typed after the question was shown; "" at end of file."""
         with _open_tty() as descriptor:
-            self.show([("", question)])
             termios.tcflush(descriptor, termios.TCIFLUSH)
+            self.show([("", question)])
             data = b""
             while not data.endswith(b"\n"):
                 chunk = os.read(descriptor, 4096)
@@ -232,10 +231,23 @@ def _open_tty() -> Iterator[int]:
         os.close(descriptor)
 
 
-def _tty_input():
+@contextlib.contextmanager
+def _tty_input() -> Iterator[tuple[Input, Callable[[], None]]]:
+    """The terminal as prompt_toolkit reads it, and a function that forgets what was typed ahead."""
     from prompt_toolkit.input import create_input
 
-    return create_input(always_prefer_tty=True)
+    with _readable_terminal() as stream:
+        yield create_input(stdin=stream), lambda: termios.tcflush(stream.fileno(), termios.TCIFLUSH)
+
+
+def _readable_terminal() -> TextIO:
+    """The device of stderr, opened anew: stdin may be a pipe and stderr write-only. By its own name where that is
+    allowed, because an event loop on macOS cannot wait for /dev/tty.
+    """
+    try:
+        return open(os.ttyname(2), encoding="utf-8")
+    except OSError:
+        return open("/dev/tty", encoding="utf-8")
 
 
 def _tty_output():
@@ -244,7 +256,7 @@ def _tty_output():
     return create_output(stdout=sys.stderr)
 
 
-def _menu(proposal: Proposal, colour: bool) -> Application:
+def _menu(proposal: Proposal, colour: bool, source: Input) -> Application:
     """The chooser as an inline prompt_toolkit application that leaves no trace on the screen."""
     from prompt_toolkit.application import Application
     from prompt_toolkit.key_binding import KeyBindings
@@ -279,7 +291,7 @@ def _menu(proposal: Proposal, colour: bool) -> Application:
         layout=Layout(window),
         key_bindings=keys,
         style=Style.from_dict({name: look for name, (_, look) in _STYLES.items()} if colour else {}),
-        input=_tty_input(),
+        input=source,
         output=_tty_output(),
         erase_when_done=True,
         full_screen=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import socket
 
 import pytest
@@ -47,3 +48,43 @@ def no_sockets(request, monkeypatch):
 @pytest.fixture
 def loopback():
     """Asking for this lets a test talk to 127.0.0.1."""
+
+
+@pytest.fixture(scope="session")
+def small_index(tmp_path_factory):
+    """A manual with one page, and the index of it and of the shipped catalogue, built once by the real code."""
+    from tests import command_line
+
+    folder = tmp_path_factory.mktemp("small")
+    manpath = command_line.write_manpath(folder / "man")
+    return command_line.build_index(folder / "index.db", manpath), manpath
+
+
+@pytest.fixture
+def ready(hermetic, small_index, monkeypatch):
+    """A home in which the index is built and `three of them` and its like are answered; the folder GORILLA_HOME."""
+    from tests import command_line
+
+    index, manpath = small_index
+    home = hermetic / "gorilla"
+    (home / "data").mkdir(parents=True)
+    shutil.copy(index, home / "data" / "index.db")
+    work = hermetic / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    settings = {"MODEL": command_line.write_script(hermetic / "answers.toml"), "SHELL": "bash"}
+    for name, value in {**settings, "BACKGROUND_INDEX": "off"}.items():
+        monkeypatch.setenv(f"GORILLA_{name}", value)
+    monkeypatch.setenv("MANPATH", str(manpath))
+    return home
+
+
+@pytest.fixture
+def gorilla(ready, capfd):
+    """Runs gorilla in this process: `gorilla("model", "list")` gives its exit code, stdout and stderr."""
+    from tests import command_line
+
+    def call(*arguments):
+        return command_line.here(arguments, capfd.readouterr)
+
+    return call

@@ -7,11 +7,11 @@ one evaluated prompt, and a KV state file for the fixed prefix, need the calls u
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gorilla_cli import config
 from gorilla_cli.errors import GorillaError, ModelDamaged, StateError
 
 if TYPE_CHECKING:
@@ -33,11 +33,9 @@ def _library():
     """llama_cpp, quiet, with threads that sleep while they wait for each other.
 
     OpenMP threads spin at every barrier by default: beside any other busy process that makes an answer twenty times
-    slower. libgomp reads its settings when it is loaded; `putenv` keeps them out of the commands gorilla runs.
+    slower. libgomp reads its settings when it is loaded.
     """
-    for name, value in WAITING.items():
-        if name not in os.environ:
-            os.putenv(name, value)
+    config.set_for_libraries(WAITING)
     import llama_cpp
 
     _quiet(llama_cpp)

@@ -35,10 +35,10 @@ class ScriptedBackend:
             return
         try:
             data = self._file.read_bytes()
-            self._answers = tomllib.loads(data.decode("utf-8"))["answer"]
+            self._answers = _answers(tomllib.loads(data.decode("utf-8")))
         except OSError:
             raise ModelMissing(f"there is no script {self._file}", "give the path of a TOML file") from None
-        except (ValueError, KeyError) as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"{self._file} is no script of answers: {error}") from None
         self._sha256 = hashlib.sha256(data).hexdigest()
 
@@ -50,3 +50,15 @@ class ScriptedBackend:
         completions = tuple(Completion(text, len(text.split()), -0.1, "stop") for text in texts)
         words = len(prompt.prefix.split()), len(prompt.rest.split())
         return Generation(completions, Usage(sum(words), words[0], sum(c.tokens for c in completions)))
+
+
+def _answers(data: dict) -> list[dict]:
+    """The answers in a script. Raises ValueError when something is missing or of another type."""
+    answers = data.get("answer")
+    if not isinstance(answers, list):
+        raise ValueError("it has no [[answer]]")
+    for number, answer in enumerate(answers, 1):
+        texts = answer.get("completions") if isinstance(answer, dict) else None
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in [answer.get("match"), *texts]):
+            raise ValueError(f"answer {number} needs a text `match` and a list of texts `completions`")
+    return answers

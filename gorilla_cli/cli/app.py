@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from gorilla_cli import __version__
 from gorilla_cli.errors import EXIT_CODE_HELP, ExitCode, GorillaError
@@ -48,6 +50,16 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         return getattr(import_module(module), attribute)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands, from the table, and after a dash the options of a request too."""
+        found = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        if not incomplete.startswith("-"):
+            return found
+        ask = self.get_command(ctx, "ask")
+        options = [param for param in (*self.params, *(ask.params if ask else ())) if isinstance(param, click.Option)]
+        named = {name: option.help for option in options for name in option.opts if name.startswith(incomplete)}
+        return found + [CompletionItem(name, help=text) for name, text in named.items()]
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         ask = self.get_command(ctx, "ask")
         records = [param.get_help_record(ctx) for param in ask.params if isinstance(param, click.Option)] if ask else []
@@ -75,25 +87,36 @@ def gorilla() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line; returns the exit code. Expected errors become one line and a next step."""
+    """Run the command line; returns the exit code. Expected errors become one line and a next step.
+
+    Raises OSError when stdout takes no more.
+    """
     debug = "--debug" in (arguments[: arguments.index("--")] if "--" in arguments else arguments)
     try:
-        return _invoke(arguments)
-    except GorillaError as error:
-        if debug:
-            raise
-        _complain(str(error), error.hint)
-        return int(error.exit_code)
+        code = _invoke(arguments)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         _complain("interrupted")
         return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        return int(ExitCode.DONE)
     except Exception as error:
-        if debug:
+        if debug or _is_of_stdout(error):
             raise
-        _complain(f"unexpected {type(error).__name__}: {error}", "run it again with --debug and report what it prints")
-        return int(ExitCode.FAILURE)
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    """Say what happened and what to do next; the exit code."""
+    if isinstance(error, GorillaError):
+        _complain(str(error), error.hint)
+        return int(error.exit_code)
+    _complain(f"unexpected {type(error).__name__}: {error}", "run it again with --debug and report what it prints")
+    return int(ExitCode.FAILURE)
+
+
+def _is_of_stdout(error: Exception) -> bool:
+    """Rooms turn failures of their own files into a GorillaError; a bare one without a name is from `print`."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC)
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -102,15 +125,20 @@ def _invoke(arguments: list[str]) -> int:
     try:
         if "_GORILLA_COMPLETE" in os.environ:
             gorilla.main(arguments, prog_name="gorilla")
-        result = gorilla.main(routed(gorilla, arguments), prog_name="gorilla", standalone_mode=False)
+        # Not `gorilla.main`: it turns a broken pipe into exit code 1 and prints a line of its own on Ctrl-C.
+        with gorilla.make_context("gorilla", routed(gorilla, arguments)) as context:
+            result = gorilla.invoke(context)
         return result if isinstance(result, int) else int(ExitCode.DONE)
     except click.exceptions.Abort:
         raise KeyboardInterrupt from None
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except click.ClickException as error:
-        # click prints usage errors on stderr, with the usage line and the way to --help.
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return int(ExitCode.USAGE)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        _complain(error.format_message(), f"{context.command_path if context else 'gorilla'} --help")
         return int(ExitCode.USAGE)
 
 

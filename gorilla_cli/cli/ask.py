@@ -7,6 +7,7 @@ import os
 import select
 import stat
 import sys
+import time
 from dataclasses import dataclass
 
 import click
@@ -16,6 +17,7 @@ from gorilla_cli.errors import ExitCode, UsageError
 
 CONTEXT_BYTES = 64 * 1024
 SILENCE = 2.0  # seconds without a byte after which an open pipe counts as having nothing to say
+PATIENCE = 10.0  # seconds after which a pipe that never ends has said enough
 
 
 @dataclass(frozen=True)
@@ -106,19 +108,12 @@ def request_of(text: str, piped: bytes | None):
     from gorilla_cli.types import Request
 
     return Request(
-        text=strip(text),
+        text=strip(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")),  # whatever the locale is
         context=strip(piped.decode("utf-8", "replace")) if piped else "",
         shell=config.current_shell(wiring.settings()),
-        cwd=_working_directory(),
+        cwd=wiring.working_directory(),
         platform=config.platform(),
     )
-
-
-def _working_directory() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        raise UsageError("the current directory does not exist any more", "change to one that does") from None
 
 
 def _sampling(flags: Flags):
@@ -136,7 +131,7 @@ def _sampling(flags: Flags):
 def piped_input(descriptor: int) -> bytes | None:
     """The first 64 KiB of what was piped or redirected in; None when stdin is a terminal, closed or a device.
 
-    A pipe that stays open without a word is given up after a moment, so that no caller hangs.
+    A pipe that stays open without a word, or never ends, is given up after a moment, so that no caller hangs.
     """
     try:
         mode = os.fstat(descriptor).st_mode
@@ -144,9 +139,10 @@ def piped_input(descriptor: int) -> bytes | None:
         return None
     if not (stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)):
         return None
-    data = b""
+    data, end = b"", time.monotonic() + PATIENCE
     while len(data) < CONTEXT_BYTES:
-        if not stat.S_ISREG(mode) and not select.select([descriptor], [], [], SILENCE)[0]:
+        wait = min(SILENCE, end - time.monotonic())
+        if not stat.S_ISREG(mode) and not (wait > 0 and select.select([descriptor], [], [], wait)[0]):
             break
         chunk = os.read(descriptor, CONTEXT_BYTES - len(data))
         if not chunk:

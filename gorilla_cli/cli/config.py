@@ -16,7 +16,7 @@ def _complete(_ctx, _param, incomplete: str) -> list[str]:
     return [field.name for field in fields(Settings) if field.name.startswith(incomplete)]
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  gorilla config get\n  gorilla config set candidates 5")
 def config() -> None:
     """Read and change settings."""
 

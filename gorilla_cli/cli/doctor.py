@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -120,6 +119,8 @@ def _index() -> Check:
 
 
 def _sqlite() -> Check:
+    import sqlite3
+
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE VIRTUAL TABLE t USING fts5(x)")
     return Check("sqlite", True, f"{sqlite3.sqlite_version} with FTS5")

@@ -18,7 +18,7 @@ TLDR_BYTES = 64 * 1024 * 1024
 SOURCES = ("catalogue", "man", "tldr")
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  gorilla index build\n  gorilla index search disk usage")
 def index() -> None:
     """Build, search and change the documentation index."""
 
@@ -133,14 +133,26 @@ def add(source: str, what: tuple[str, ...]) -> None:
 
 
 def _add_tldr(what: tuple[str, ...], terminal) -> None:
-    from gorilla_cli.backends.download import fetch_file
-
     if len(what) > 1:
         raise UsageError("index add tldr takes one ZIP or URL", "gorilla index add tldr ./tldr-pages.en.zip")
-    with terminal.progress("fetching tldr pages") as progress:
-        fetch_file(what[0] if what else TLDR_URL, wiring.paths().tldr, TLDR_BYTES, progress)
+    _fetch_tldr(what[0] if what else TLDR_URL, terminal)
     for source in _tldr():
         _update(terminal, source, "indexing tldr pages")
+
+
+def _fetch_tldr(url: str, terminal) -> None:
+    """Put the archive in its place once it has proven readable: a bad one must not spoil every later build."""
+    from gorilla_cli import config, registry
+    from gorilla_cli.backends.download import fetch_file
+
+    new = wiring.paths().tldr.with_suffix(".new")
+    try:
+        with terminal.progress("fetching tldr pages") as progress:
+            fetch_file(url, new, TLDR_BYTES, progress)
+        registry.factory("sources", "tldr")(new, config.platform()).ids()
+        new.replace(wiring.paths().tldr)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _add_pages(programs: tuple[str, ...], terminal) -> None:
@@ -213,7 +225,7 @@ def remove(source: str) -> None:
     wiring.terminal().say(f"removed {count:,} documents of {source}")
 
 
-@index.command(epilog="\b\nExamples:\n  gorilla index stats\n  gorilla index stats | jq .documents")
+@index.command(epilog="\b\nExamples:\n  gorilla index stats\n  gorilla index stats | jq .docs")
 def stats() -> None:
     """Show the size of the index as JSON."""
     path = wiring.paths().index

@@ -18,7 +18,7 @@ def _complete(_ctx, _param, incomplete: str) -> list[str]:
     return [name for name in entries() if name.startswith(incomplete)]
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  gorilla model list\n  gorilla model use qwen2.5-coder-0.5b")
 def model() -> None:
     """List, pull, use, inspect and remove models."""
 
@@ -59,7 +59,7 @@ def pull_model(name: str, terminal) -> str:
     from gorilla_cli.backends import download
     from gorilla_cli.backends.catalogue import resolve
 
-    entry = resolve(name, Path.cwd())
+    entry = resolve(name, Path(wiring.working_directory()))
     endpoint = os.environ.get("HF_ENDPOINT") or None
     with terminal.progress(f"pulling {entry.name}") as progress:
         download.pull(

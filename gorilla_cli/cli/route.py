@@ -21,7 +21,8 @@ def routed(group: click.Group, arguments: Sequence[str]) -> list[str]:
     Raises click.UsageError for an unknown option before the first word.
     """
     arguments = list(arguments)
-    ask = group.get_command(click.Context(group), ASK)
+    context = click.Context(group, **group.context_settings)
+    ask = group.get_command(context, ASK)
     if ask is None or set(arguments) <= GROUP_OPTIONS | HELP_OPTIONS | VERSION:
         return arguments
     split = _Split(ask, arguments)
@@ -32,7 +33,9 @@ def routed(group: click.Group, arguments: Sequence[str]) -> list[str]:
         if word == ASK:
             split = _Split(ask, [*before, *rest])
         elif (
-            set(before) <= GROUP_OPTIONS and group.get_command(click.Context(group), word) and _fits(group, word, rest)
+            set(before) <= GROUP_OPTIONS
+            and group.get_command(click.Context(group), word)
+            and _fits(context, word, rest)
         ):
             return arguments
     return [ASK, *split.options, *(["--", *split.words] if split.words else [])]
@@ -98,24 +101,27 @@ class _Split:
         return int(self._takes_value.get(argument[:2], False) and argument[2:].isdigit())
 
 
-def _fits(parent: click.Group, name: str, arguments: list[str]) -> bool:
+def _fits(parent: click.Context, name: str, arguments: list[str]) -> bool:
     """Can `arguments` be those of the command `name`? A wrong option or a missing argument still means the command."""
-    command = parent.get_command(click.Context(parent), name)
-    if command is not None and (arguments[-1:] == ["--help"] or set(arguments[:1]) & HELP_OPTIONS):
+    command = parent.command.get_command(parent, name) if isinstance(parent.command, click.Group) else None
+    if command is None:
+        return False
+    if arguments[-1:] == ["--help"] or set(arguments[:1]) & HELP_OPTIONS:
         return True
-    if isinstance(command, click.Group):
-        words = [argument for argument in arguments if not argument.startswith("-")]
-        if not words:
-            return True
-        if command.get_command(click.Context(command), words[0]):
-            return _fits(command, words[0], arguments[arguments.index(words[0]) + 1 :])
-        return len(words) == 1 and bool(get_close_matches(words[0], command.list_commands(click.Context(command))))
-    return command is not None and _parses(command, name, arguments)
+    if not isinstance(command, click.Group):
+        return _parses(parent, command, name, arguments)
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    if not words:
+        return True
+    context = click.Context(command, parent)
+    if command.get_command(context, words[0]):
+        return _fits(context, words[0], arguments[arguments.index(words[0]) + 1 :])
+    return len(words) == 1 and bool(get_close_matches(words[0], command.list_commands(context)))
 
 
-def _parses(command: click.Command, name: str, arguments: list[str]) -> bool:
+def _parses(parent: click.Context, command: click.Command, name: str, arguments: list[str]) -> bool:
     try:
-        command.make_context(name, [argument for argument in arguments if argument not in HELP_OPTIONS])
+        command.make_context(name, [word for word in arguments if word not in HELP_OPTIONS], parent)
     except (click.NoSuchOption, click.BadOptionUsage, click.MissingParameter):
         return True
     except click.BadParameter as error:

@@ -24,4 +24,5 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -
             env=dict(environment),
             start_new_session=True,
         )
+    child.returncode = 0  # it outlives this process; left open, the interpreter would complain
     return child.pid

@@ -59,6 +59,8 @@ class ShellExecutor:
             return child.wait()
         except OSError as error:
             raise GorillaError(f"cannot run in {cwd}: {error.strerror}", "change to a directory that exists") from None
+        except ValueError as error:  # a NUL byte, or half a character
+            raise GorillaError(f"cannot run that: {error}", "edit the command") from None
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)

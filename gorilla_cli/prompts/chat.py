@@ -11,6 +11,9 @@ from pathlib import Path
 
 from gorilla_cli.errors import UsageError
 
+# What tokenizers read as one special token, in group 1 whatever the format; the rest is text to other models.
+_MARK = re.compile(r"(<\|[\w.-]{1,40}\|>)|<\w{1,20}_of_turn>|</?s>|\[/?INST\]|<<\w{1,20}>>")
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -41,8 +44,18 @@ class ChatFormat:
                 continue
             if turn.role == "user":
                 content, pending = pending + content, ""
-            parts.append(fill(getattr(self, turn.role), content=content, functions=functions))
+            values = {"content": self._as_text(content), "functions": self._as_text(functions)}
+            parts.append(fill(getattr(self, turn.role), **values))
         return "".join(parts)
+
+    def _as_text(self, content: str) -> str:
+        """`content` with its own marks broken: a document or a file must not be able to end the turn it stands in."""
+        own = "\n".join((self.system, self.user, self.assistant, self.opening, *self.stop))
+
+        def broken(match: re.Match[str]) -> str:
+            return f"{match[0][0]} {match[0][1:]}" if match[1] or match[0] in own else match[0]
+
+        return _MARK.sub(broken, content)
 
 
 def fill(template: str, **values: str) -> str:
