@@ -95,7 +95,7 @@ class History:
     def traces(self, words: str = "") -> list[Trace]:
         """The traces whose request or command has every one of `words`, oldest first. Damaged lines are left out."""
         wanted = words.lower().split()
-        found = {}
+        found: dict[str, Trace] = {}
         for identity, trace in self._lines():
             text = f"{trace.request} {trace.command}".lower()
             if all(word in text for word in wanted):
@@ -118,13 +118,13 @@ class History:
                     continue
 
 
-_KINDS = {"edited": bool, "exit_code": (int, type(None))}
+_KINDS: dict[str, tuple[type, ...]] = {"edited": (bool,), "exit_code": (int, type(None))}
 
 
 def _read(data: dict) -> tuple[str, Trace]:
     """The id and the trace of a line. Raises KeyError, TypeError when it is damaged; fields of later versions go."""
     values = {field.name: data[field.name] for field in fields(Trace) if field.name in data}
     for name, value in [("id", data["id"]), *values.items()]:
-        if not isinstance(value, _KINDS.get(name, str)):
+        if not isinstance(value, _KINDS.get(name, (str,))):
             raise TypeError(name)
     return data["id"], Trace(**values)

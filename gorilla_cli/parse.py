@@ -124,7 +124,9 @@ def _statements(lines: Sequence[str]) -> Iterator[list[str]]:
 def _heredoc_end(lines: Sequence[str], start: int) -> int:
     """The index after the here-document that begins in line `start`; 0 without one, or without its end."""
     match = _HEREDOC.search(lines[start])
-    for i in range(start + 1, len(lines) if match else 0):
+    if match is None:
+        return 0
+    for i in range(start + 1, len(lines)):
         if (lines[i].lstrip("\t") if match[1] else lines[i]).rstrip() == match[3]:
             return i + 1
     return 0

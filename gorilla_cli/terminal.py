@@ -284,13 +284,13 @@ def _menu(proposal: Proposal, colour: bool, source: Input) -> Application:
 
     def text() -> list[Fragment]:
         fragments = menu_fragments(proposal, state["selected"], state["details"])
-        return [("class:" + style if style else "", part) for style, part in fragments]
+        return [(f"class:gorilla-{style}" if style else "", part) for style, part in fragments]
 
     window = Window(FormattedTextControl(text, show_cursor=False), wrap_lines=True, dont_extend_height=True)
     application: Application = Application(
         layout=Layout(window),
         key_bindings=keys,
-        style=Style.from_dict({name: look for name, (_, look) in _STYLES.items()} if colour else {}),
+        style=Style.from_dict({f"gorilla-{name}": look for name, (_, look) in _STYLES.items()} if colour else {}),
         input=source,
         output=_tty_output(),
         erase_when_done=True,

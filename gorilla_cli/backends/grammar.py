@@ -134,9 +134,10 @@ def _check_shape(name: str, body: list[tuple[str, str]]) -> None:
 def _check_repetitions(name: str, body: list[tuple[str, str]], nullable: set[str]) -> None:
     """What repeats must not be empty: that is left recursion by another name."""
     for item in (item for alternative in _alternatives(body) for item in alternative):
-        marks = [value for kind, value in item[1:] if kind == "mark"]
         bare = item[: _end(item)]
-        if len(item) > len(bare) + 1 or (marks and marks[-1] in "*+" and _item_nullable(bare, nullable)):
+        repeats = item[len(bare) :]
+        empty = bare == [("literal", '""')] or (repeats != [("mark", "?")] and _item_nullable(bare, nullable))
+        if len(repeats) > 1 or (repeats and empty):
             raise GrammarError(f"rule {name} repeats something that may be empty")
         if item[0] == ("mark", "("):
             _check_repetitions(name, _inside(item), nullable)

@@ -109,10 +109,14 @@ class LlamaBackend:
         context = self._loaded
         prefix = context.first_token() + context.tokenize(prompt.prefix) if prompt.prefix else context.first_token()
         tokens = prefix + context.tokenize(prompt.rest)
+        if not tokens:
+            raise GorillaError("the prompt is empty")
+        if len(tokens) > context.n_ctx:
+            raise context.too_long()  # before seconds are spent on it
         position = cached = _same_beginning(self._held, tokens[:-1])
         if position < len(prefix) and (store := self._prefix_file(prefix)) is not None:
             cached = self._restore_prefix(prefix, store)
-            position = len(prefix)
+            position = min(len(prefix), len(tokens) - 1)  # the last token is evaluated whatever happens, for its logits
         context.trim(0, position)
         self._held = tokens[:position]
         context.evaluate(tokens[position:], position)
@@ -126,6 +130,7 @@ class LlamaBackend:
         context.trim(0, 0)
         if store.intact() and context.load_state(store.file, len(prefix)) == list(prefix):
             return len(prefix)
+        context.trim(0, 0)  # a whole file can still be the wrong one
         context.evaluate(prefix, 0)
         store.write(lambda file: context.save_state(file, prefix))
         return 0
@@ -164,8 +169,12 @@ class LlamaBackend:
         context = self._loaded
         branches = [_Branch(0, drafts)]
         branches = self._grow(branches, [-1], sampling)  # all begin at the last row of the evaluated prompt
-        for step in range(min(sampling.max_tokens - 1, context.n_ctx - length - 1)):
+        room = context.n_ctx - length  # cells of the cache: each branch takes one a step
+        for step in range(sampling.max_tokens - 1):
             if not branches or (drafts[0].finish and step > drafts[0].count + PATIENCE * 2):
+                break
+            room -= len(branches)
+            if room < 0:
                 break
             context.decode([(branch.drafts[0].last, length + step, branch.sequence, True) for branch in branches])
             branches = self._grow(branches, range(len(branches)), sampling)
@@ -262,7 +271,8 @@ class PrefixFile:
             os.replace(temporary, self.file)
             self._prune()
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
     @property
     def _seal(self) -> Path:

@@ -7,6 +7,7 @@ one evaluated prompt, and a KV state file for the fixed prefix, need the calls u
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,7 +102,7 @@ class LlamaContext:
         # Repacking weights at load costs more than it gains in one request, keeps the file from being shared between
         # processes, and its AMX kernels crash on some virtual machines (0.3.36).
         params.use_extra_bufts = False
-        model = self._lib.llama_model_load_from_file(str(path).encode(), params)
+        model = self._lib.llama_model_load_from_file(os.fsencode(path), params)
         if not model:
             reason = _log_lines[-1] if _log_lines else "no reason given"
             raise ModelDamaged(f"llama.cpp cannot load {path.name}: {reason}", "pull it again: gorilla model pull")
@@ -175,12 +176,15 @@ class LlamaContext:
         if code == ABORTED:
             raise Aborted
         if code == 1:
-            raise GorillaError(
-                f"the request does not fit the context window of {self.n_ctx} tokens",
-                "shorten it, or: gorilla config set context_window 8192",
-            )
+            raise self.too_long()
         if code:
             raise GorillaError(f"llama.cpp failed with code {code}")
+
+    def too_long(self) -> GorillaError:
+        return GorillaError(
+            f"the request does not fit the context window of {self.n_ctx} tokens",
+            "shorten it, or: gorilla config set context_window 8192",
+        )
 
     def logits(self, row: int) -> np.ndarray:
         """The logits of a row of the last `decode`: float32, shape (n_vocab,), valid until the next one."""
@@ -202,7 +206,7 @@ class LlamaContext:
     def save_state(self, file: Path, tokens: Sequence[int]) -> None:
         """Write the KV state of sequence 0, which holds `tokens`. Raises OSError when it cannot be written."""
         array = (self._lib.llama_token * len(tokens))(*tokens)
-        if not self._lib.llama_state_seq_save_file(self._context, str(file).encode(), 0, array, len(tokens)):
+        if not self._lib.llama_state_seq_save_file(self._context, os.fsencode(file), 0, array, len(tokens)):
             raise OSError(f"llama.cpp could not write {file.name}")
 
     def load_state(self, file: Path, capacity: int) -> list[int]:
@@ -210,7 +214,7 @@ class LlamaContext:
         tokens = (self._lib.llama_token * capacity)()
         count = ctypes.c_size_t()
         size = self._lib.llama_state_seq_load_file(
-            self._context, str(file).encode(), 0, tokens, capacity, ctypes.byref(count)
+            self._context, os.fsencode(file), 0, tokens, capacity, ctypes.byref(count)
         )
         if not size:
             self.trim(0, 0)

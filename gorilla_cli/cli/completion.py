@@ -27,4 +27,6 @@ def script(shell: str) -> str:
     if kind is None:
         raise click.UsageError(f"no completion for {shell}")
     # The base class's `source`: bash's own runs bash to learn its version, and the script is the same.
-    return ShellComplete.source(kind(gorilla, {}, "gorilla", "_GORILLA_COMPLETE")).strip() + "\n"
+    text = ShellComplete.source(kind(gorilla, {}, "gorilla", "_GORILLA_COMPLETE")).strip() + "\n"
+    # click's script only knows its first call out of a file in fpath: the second one of a session completed nothing.
+    return text.replace("== loadautofunc ]]", "== (loadautofunc|shfunc) ]]")
