@@ -6,16 +6,19 @@ BIN := $(VENV)/bin
 TEST_MODELS := smollm2-135m qwen2.5-coder-0.5b
 export ASK
 
-.PHONY: gorilla test unit model-tests lint completions bench clean
+.PHONY: gorilla test unit process-tests model-tests lint completions bench clean
 
 gorilla: $(VENV)/.installed
 	@$(BIN)/gorilla setup --if-needed
 	@if [ -n "$$ASK" ]; then $(BIN)/gorilla -- "$$ASK"; else $(BIN)/gorilla --help; fi
 
-test: lint unit model-tests
+test: lint unit process-tests model-tests
 
 unit: $(VENV)/.test-installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
+
+process-tests: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -m process
 
 model-tests: $(VENV)/.test-installed
 	@for model in $(TEST_MODELS); do $(BIN)/gorilla model pull $$model || exit; done

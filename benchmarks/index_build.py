@@ -45,10 +45,7 @@ def main() -> None:
         path = Path(folder) / "index.db"
         for label, source in (("catalogue", shipped), ("manual pages", Some(wiring.man_pages(names), pages))):
             started = time.perf_counter()
-            if path.exists():
-                count = writing.update(path, source).written
-            else:
-                count = writing.build(path, [source])
+            count = writing.update(path, source).written if path.exists() else writing.build(path, [source])
             seconds = time.perf_counter() - started
             print(f"{label:<14} {count:5} documents in {seconds:6.2f} s: {count / seconds:8.1f} documents/s")
         print(f"index file {path.stat().st_size / 1e6:.1f} MB")

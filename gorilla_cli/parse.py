@@ -34,8 +34,8 @@ _HEREDOC = re.compile(r"(?<!<)<<(-?)[ \t]*(['\"]?)\\?([A-Za-z_]\w*)\2")
 
 def command_in(completion: str) -> str:
     """The command in `completion`, or "" when there is none. Total: any text is accepted."""
-    text = completion.replace("\r\n", "\n").replace("\0", "")
-    text = _THINKING.sub("", text).rpartition("</think>")[2]
+    text = re.sub(r"\r+\n", "\n", completion.replace("\0", ""))
+    text = _THINKING.sub("\n", text).rpartition("</think>")[2]
     text = _CLOSING.sub("\n```", _OPENING.sub("```\n", text))
     return _unwrapped(_trimmed("\n".join(_unfenced(text))).lstrip())
 

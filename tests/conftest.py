@@ -12,6 +12,30 @@ import pytest
 KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_FILE"}
 
 
+# These start many processes (pip, man, ptys, shells): `make test` runs them after the quick ones.
+STARTS_PROCESSES = {
+    "test_backends_download",
+    "test_backends_wheels",
+    "test_cli_ask",
+    "test_cli_index",
+    "test_cli_streams",
+    "test_docs_gate",
+    "test_executors",
+    "test_offline",
+    "test_retrieval_quality",
+    "test_sources_man",
+    "test_sources_tldr",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what is not quick, so that the unit suite stays under a minute."""
+    for item in items:
+        if item.path.stem in STARTS_PROCESSES or item.path.parent.name == "terminal":
+            item.add_marker(pytest.mark.process)
+
+
 class SocketBlocked(AssertionError):
     """A test opened a network socket without asking for the `loopback` fixture."""
 

@@ -318,10 +318,8 @@ def test_a_grammar_can_be_ended(tiny):
     assert made.completions[0].finish == "stop"
 
 
-@pytest.mark.parametrize("text", [text for text, _ in REJECTED.values() if text.isprintable() or "\n" in text])
+@pytest.mark.parametrize("text", [text for text, _ in REJECTED.values() if text])
 def test_a_bad_grammar_never_reaches_llama_cpp(tiny, text):
-    if not text:
-        pytest.skip("an empty grammar is none")
     with pytest.raises(GrammarError):
         tiny.generate(PROMPT, replace(GREEDY, grammar=text))
 

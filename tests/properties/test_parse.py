@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -40,14 +41,15 @@ def test_total_and_without_what_no_command_has(text):
     command = command_in(text)
     assert "\0" not in command
     assert "\r\n" not in command
-    assert command == command.strip()
+    assert command == command.lstrip()
+    assert command == command.rstrip() or command.rstrip().endswith("\\")  # a blank that belongs to a word
 
 
 @ANYTIME
 @given(ANY)
 def test_every_line_comes_from_the_completion(text):
     """Nothing is made up: each line of the command stands in the completion."""
-    clean = text.replace("\r\n", "\n").replace("\0", "")
+    clean = re.sub(r"\r+\n", "\n", text.replace("\0", ""))
     for line in command_in(text).split("\n"):
         assert line.strip() in clean
 

@@ -8,16 +8,26 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 
 import pexpect
 import pyte
 
+from gorilla_cli import registry
 from gorilla_cli.__main__ import main
 from gorilla_cli.cli import wiring
 
 GORILLA = f"{sys.executable} -m gorilla_cli"
 UP, DOWN, ENTER, ESCAPE, CTRL_C, CTRL_D = "\x1b[A", "\x1b[B", "\r", "\x1b", "\x03", "\x04"
 PATIENCE = 20.0
+# What a forked gorilla would import, imported once.
+for module in ("cli.ask", "session", "pipeline", "knowledge", "retrieval.index", "retrieval.writing", "sources.man"):
+    import_module(f"gorilla_cli.{module}")
+for module in ("application", "shortcuts", "input.vt100", "output.vt100", "styles", "layout", "key_binding.defaults"):
+    import_module(f"prompt_toolkit.{module}")
+for room, names in (("verifiers", registry.names("verifiers")), ("executors", ["shell"]), ("backends", ["scripted"])):
+    for name in names:
+        registry.factory(room, name)
 
 
 class Person:
@@ -102,6 +112,7 @@ def _gorilla(arguments: list[str], environment: dict[str, str]) -> None:
     """What a new process would do, in the child that has the terminal as its standard streams; never returns."""
     code = 1
     try:
+        os.closerange(3, 1024)  # among them one that the parent reads until this process would exec
         os.environ.clear()
         os.environ.update(environment)
         sys.argv = ["gorilla", *arguments]
