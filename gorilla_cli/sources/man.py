@@ -156,7 +156,7 @@ def _in_processes(groups: list[tuple[PageFile, ...]], tools: str, workers: int) 
     from multiprocessing import get_context
 
     spawn = get_context("spawn")  # not fork: the caller may have threads, and a fork copies their locks
-    pool = ProcessPoolExecutor(min(workers, len(groups)), mp_context=spawn, initializer=_ignore_interrupt)
+    pool = ProcessPoolExecutor(min(workers, len(groups)), mp_context=spawn, initializer=_prepare_worker)
     waiting = iter(groups)
     pending: set[Future[list[Doc]]] = set()
     try:
@@ -181,8 +181,19 @@ def _stop(pool: ProcessPoolExecutor) -> None:
     pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C reaches every process of the terminal; the parent is the one that answers it."""
+def _prepare_worker() -> None:
+    """Ctrl-C reaches every process of the terminal, and the parent is the one that answers it; a parent that was
+    killed answers nothing any more, so its workers must notice themselves.
+    """
     import signal
+    import threading
+    from multiprocessing import parent_process
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def end_with_parent() -> None:
+        parent.join()  # type: ignore[union-attr] - a worker has one
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
