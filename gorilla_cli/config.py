@@ -206,11 +206,14 @@ def write_text(file: Path, text: str) -> None:
 
 
 def current_shell(settings: Settings) -> str:
-    """The shell the command is for: the configured one, else the parent process's, else $SHELL, else sh."""
+    """The shell the command is for: the configured one, else the parent process's, else $SHELL, else bash or sh.
+
+    A parent called sh is make or a script, not what the person types into.
+    """
     if settings.shell:
         return settings.shell
     for name in (_parent_name(), os.path.basename(os.environ.get("SHELL", ""))):
-        if name in SHELLS:
+        if name in SHELLS and name != "sh":
             return name
     return "bash" if os.path.exists("/bin/bash") else "sh"
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
+import subprocess
+import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -320,3 +323,18 @@ def test_a_shell_is_always_found(monkeypatch):
 def test_the_machine():
     assert config.platform() in ("linux", "macos") or config.platform()
     assert 1 <= config.physical_cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("login, expected", [("/bin/zsh", "zsh"), ("/usr/bin/fish", "fish")])
+def test_a_parent_called_sh_is_not_what_the_person_types_into(monkeypatch, login, expected):
+    """make runs its lines with sh: the set-up must warm up the prefix of the person's own shell."""
+    program = "from gorilla_cli import config; print(config.current_shell(config.Settings()))"
+    line = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)}; true"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", line],
+        env={"SHELL": login, "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.strip() == expected

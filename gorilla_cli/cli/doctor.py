@@ -83,12 +83,11 @@ def _llama() -> Check:
 
 
 def _gpu_advice() -> str:
-    """The line that rebuilds llama.cpp for the GPU of this machine, when there seems to be one."""
+    """The line that rebuilds llama.cpp for the GPU of this machine, or for one it might get."""
     if platform.system() == "Darwin":
-        return f"this build has no GPU support; for Metal: {REBUILD['Metal']}"
-    if shutil.which("nvidia-smi"):
-        return f"this build has no GPU support; for CUDA: {REBUILD['CUDA']}"
-    return ""
+        return f"built for the CPU only; for Metal: {REBUILD['Metal']}"
+    seen = "there is an NVIDIA GPU; to use it" if shutil.which("nvidia-smi") else "with an NVIDIA GPU"
+    return f"built for the CPU only; {seen}: {REBUILD['CUDA']}"
 
 
 def _model() -> Check:
