@@ -29,6 +29,7 @@ class Session:
     def choose_and_run(self, proposal: Proposal) -> int:
         """Let the person choose, confirm and run; the exit code to leave with. Raises NotConfirmed."""
         if not self.terminal.available():
+            self.terminal.display(proposal)
             raise NotConfirmed(
                 "there is no terminal to confirm on, so nothing was run",
                 "use --print for the command alone, or --yes to run a safe one",

@@ -138,9 +138,13 @@ class Terminal:
         with _tty_input() as (source, forget):
             return _menu(proposal, self.colour, source).run(pre_run=forget)
 
-    def _choose_plainly(self, proposal: Proposal) -> Choice:
+    def display(self, proposal: Proposal) -> None:
+        """All candidates, for reading alone."""
         for i, candidate in enumerate(proposal.candidates):
-            self.show([(style, text) for style, text in candidate_fragments(candidate, i + 1, False)])
+            self.show(candidate_fragments(candidate, i + 1, False))
+
+    def _choose_plainly(self, proposal: Proposal) -> Choice:
+        self.display(proposal)
         while True:
             answer = self.ask_line("Number to run, e NUMBER to edit, ? NUMBER to explain, q to leave: ")
             match = re.fullmatch(r"\s*([e?]?)\s*(\d{0,3})\s*", answer)

@@ -162,8 +162,10 @@ def test_without_a_terminal_nothing_is_run(gorilla, hermetic):
     (hermetic / "work" / "note.txt").write_text("keep me")
     ended = gorilla("the careful one")
     assert (ended.code, ended.out) == (3, "")
-    assert ended.err == (
-        "gorilla: there is no terminal to confirm on, so nothing was run\n"
+    proposal, error = ended.err.split("gorilla: ")
+    assert proposal.startswith("  1 rm ") and "caution" in proposal
+    assert error == (
+        "there is no terminal to confirm on, so nothing was run\n"
         "  next: use --print for the command alone, or --yes to run a safe one\n"
     )
     assert (hermetic / "work" / "note.txt").exists()
