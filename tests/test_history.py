@@ -72,7 +72,7 @@ PLANTED = {
     "Hugging Face": ("tool {}", "hf_" + "a1B2" * 8),
     "Slack": ("tool {}", "xoxb-" + "123456789012-abcdefABCDEF"),
     "Google": ("tool {}", "AIza" + "a1B2" * 9),
-    "npm": ("npm config set //registry.npmjs.org/:_authToken={}", "npm_" + "a1B2" * 9),
+    "npm": ("npm config set //registry.example.org/:_authToken={}", "npm_" + "a1B2" * 9),
     "PyPI": ("twine upload -u __token__ {} dist/*", "pypi-" + "a1B2" * 10),
     "SendGrid": ("tool {}", "SG." + "a1B2" * 5 + "." + "c3D4" * 9),
     "private key": ("echo '{}' > k", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----"),
