@@ -198,11 +198,21 @@ def write_text(file: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, file)
+        sync(file.parent)
     except (OSError, UnicodeEncodeError) as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
         reason = error.strerror if isinstance(error, OSError) else error.reason
         raise StateError(f"cannot write {file}: {reason}", "free some space or check its permissions") from None
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or a folder's names, are on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def current_shell(settings: Settings) -> str:

@@ -221,10 +221,6 @@ class Terminal:
                 data += chunk
         return data.decode("utf-8", "replace").rstrip("\n")
 
-    def approve(self, question: str) -> bool:
-        """A plain yes-or-no question; no without a terminal."""
-        return self.available() and self.ask_key(f"{question} [y/N] ").lower() == "y"
-
 
 @contextlib.contextmanager
 def _open_tty() -> Iterator[int]:

@@ -193,21 +193,13 @@ def locked(file: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
 def move(file: Path, target: Path) -> None:
     """Put `file` in the place of `target` so that a crash leaves either the old or the new. Raises StateError."""
     try:
-        _sync(file)
+        config.sync(file)
         os.replace(file, target)
-        _sync(target.parent)
+        config.sync(target.parent)
     except OSError as error:
         raise StateError(
             f"cannot write {target}: {error.strerror}", "free some space or check its permissions"
         ) from None
-
-
-def _sync(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _stat(model: StoredModel) -> os.stat_result | None:

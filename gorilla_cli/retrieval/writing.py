@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from gorilla_cli import config
 from gorilla_cli.errors import StateError
 from gorilla_cli.protocols import DocSource
 from gorilla_cli.retrieval import store
@@ -186,18 +187,10 @@ def _swap(new: Path, path: Path) -> None:
         store.recover(path)
     with _file_errors_named(path):
         path.with_name(path.name + "-journal").unlink(missing_ok=True)
-        _sync(new)
+        config.sync(new)
         new.chmod(0o600)
         new.replace(path)
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        config.sync(path.parent)
 
 
 @contextmanager
