@@ -65,6 +65,24 @@ def test_commands_are_found_wherever_they_hide(parser: Parser, text: str, words:
     assert (argv(parsed), parsed.problem, parsed.errors) == (words, "", ())
 
 
+LINE_ENDS = ["\n", "\n\n", " \n  ", "\n# note\n", "  # note\n", "\n# a\n # b\n\n", "; # é \U0001f600\n", " # é\n"]
+
+
+@pytest.mark.parametrize("end", LINE_ENDS)
+@pytest.mark.parametrize("first", ["a | b | c", "a | b | c | d -x", "a 2> e | b | c -y"])
+def test_a_line_after_a_pipeline_is_a_command_of_its_own(parser: Parser, first: str, end: str):
+    """The grammar takes it for operands of the pipeline's last command when it has a redirect."""
+    text = f"{first}{end}rm -rf /home > log"
+    parsed = parser.parse(text)
+    assert argv(parsed)[-1] == ["rm", "-rf", "/home"]
+    assert parsed.text == text
+    assert [text[slice(*word.span)] for word in parsed.commands[-1].words] == ["rm", "-rf", "/home"]
+
+
+def test_a_continued_line_stays_one_command(parser: Parser):
+    assert argv(parser.parse("a | b | c \\\n d > e")) == [["a"], ["b"], ["c", "d"]]
+
+
 def test_spans_are_characters_also_after_wide_ones(parser: Parser):
     text = "echo 'añ🚀' | grep -c ü"
     spans = [[text[slice(*word.span)] for word in command.words] for command in parser.parse(text).commands]

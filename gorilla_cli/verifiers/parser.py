@@ -15,10 +15,11 @@ import sys
 import threading
 import time
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 from gorilla_cli.verifiers.commands import Parsed
-from gorilla_cli.verifiers.tree import build, commands
+from gorilla_cli.verifiers.tree import build, commands, edited, line_breaks
 from gorilla_cli.verifiers.wrappers import peel
 
 LONGEST = 8 * 1024
@@ -87,14 +88,21 @@ class Parser:
         plain = _ASTRAL.sub(_stand_in, text)
         if _CRASHING.search(plain):
             return Parsed(text, problem=UNANALYSABLE, crashed=True)
-        with self._lock:
-            rows = self._ask(plain)
-        if not rows:
-            return Parsed(text, problem=UNANALYSABLE, crashed=True)
-        found = commands(build(rows, plain), text)
+        found, shown = Parsed(text), text
+        for _ in range(MOST_COMMANDS):
+            with self._lock:
+                rows = self._ask(plain)
+            if not rows:
+                return Parsed(text, problem=UNANALYSABLE, crashed=True)
+            tree = build(rows, plain)
+            found = commands(tree, shown)
+            edits = line_breaks(tree, plain)
+            if not edits:
+                break
+            plain, shown = edited(plain, edits), edited(shown, edits)
         if len(found.commands) > MOST_COMMANDS:
             return Parsed(text, problem=TOO_LONG, crashed=True)
-        return found
+        return replace(found, text=text)
 
     def _ask(self, text: str) -> list[list] | None:
         """The child's answer, or None when it crashed or took too long; a broken child is gone afterwards."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +10,7 @@ from gorilla_cli.verifiers.commands import Assignment, Parsed, Redirect, SimpleC
 from gorilla_cli.verifiers.words import Word, quoting, resolve
 
 DEEPEST = 150
+_LINE_FEED = re.compile(r"(?<!\\)\n")
 NESTED = ("command_substitution", "process_substitution")
 SCOPES = {
     "subshell": "subshell",
@@ -64,6 +66,32 @@ def commands(tree: Node, text: str) -> Parsed:
     errors = tuple(walk.errors)
     problem = uncovered(text, walk.substitutions)
     return Parsed(text, found, problem, False, errors, frozenset(walk.functions), frozenset(walk.bound))
+
+
+def line_breaks(tree: Node, text: str) -> list[tuple[int, int, str]]:
+    """Where the grammar reads over the end of a line: edits (start, end, replacement of that length) that stop it.
+
+    After a pipeline of three commands it takes the whole next line for operands of the last. To a shell such a line
+    feed is what a semicolon is, and a comment before it is nothing.
+    """
+    found: list[tuple[int, int, str]] = []
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.children
+        for one, other in itertools.pairwise(node.children if node.type == "command" else ()):
+            gap = _LINE_FEED.search(text, one.end, other.start)
+            if gap and not text[one.end : other.start].strip(" \t\r\n\\"):
+                found.append((gap.start(), gap.end(), ";"))
+                found += [(c.start, c.end, " " * (c.end - c.start)) for c in (one, other) if c.type == "comment"]
+    return found
+
+
+def edited(text: str, edits: list[tuple[int, int, str]]) -> str:
+    """`text` with each (start, end, replacement of that length)."""
+    for start, end, replacement in edits:
+        text = text[:start] + replacement + text[end:]
+    return text
 
 
 class _TooDeep(Exception):
