@@ -33,8 +33,10 @@ DOORS = {
     ),
     "process": (
         ("subprocess", "multiprocessing", "pty", "os.exec", "os.fork", "os.spawn", "os.posix_spawn"),
-        # wheels starts pip; pages are rendered by man in `sources`, bash -n runs in `syntax`.
-        r"executors/\w+\.py|sources/man\w*\.py|verifiers/(parser|syntax)\.py|backends/(download\w*|wheels)\.py",
+        # wheels starts pip; pages are rendered by man in `sources`, bash -n runs in `syntax`; in `bench`, systems
+        # starts another program that is measured, sandbox what was proposed.
+        r"executors/\w+\.py|sources/man\w*\.py|verifiers/(parser|syntax)\.py|backends/(download\w*|wheels)\.py"
+        r"|bench/(sandbox|systems)\.py",
     ),
     "terminal": (("termios", "tty", "prompt_toolkit", "curses"), r"terminal\.py"),
     "environment": (("os.environ", "os.getenv", "os.getcwd"), r"cli/\w+\.py|config\.py|__main__\.py"),
