@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gorilla_cli.errors import StateError
-from gorilla_cli.types import Doc, Hit
+from gorilla_cli.types import Doc, ExampleHit, Hit
 
 NAMED_AT_MOST = 2  # pages read on demand for one request: each costs about a tenth of a second
 
@@ -27,6 +27,8 @@ class Index(Protocol):
     """The index as this room needs it."""
 
     def search(self, query: str, k: int) -> list[Hit]: ...
+
+    def examples(self, query: str, k: int) -> list[ExampleHit]: ...
 
     def manual(self, program: str) -> list[Doc]: ...
 
@@ -56,6 +58,10 @@ class Knowledge:
         for word in new[:NAMED_AT_MOST]:
             self._demand(word)
         return self._index.search(query, k)
+
+    def examples(self, query: str, k: int) -> list[ExampleHit]:
+        """As the index does."""
+        return self._index.examples(query, k)
 
     def manual(self, program: str) -> list[Doc]:
         """All documents of `program`, the installed version's own page first, read now when it is not indexed yet."""

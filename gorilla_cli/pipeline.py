@@ -16,11 +16,13 @@ from gorilla_cli.errors import NoCandidate
 from gorilla_cli.parse import command_in, normal_form
 from gorilla_cli.prompts.chat import ChatFormat
 from gorilla_cli.prompts.shell import document_text, function_json, repair_prompt, shell_prompt, stops
-from gorilla_cli.protocols import Backend, Manual, Retriever, Verifier
+from gorilla_cli.protocols import Backend, Corrector, Manual, Retriever, Verifier
 from gorilla_cli.rank import ranked
 from gorilla_cli.types import (
     Candidate,
     Completion,
+    Example,
+    ExampleHit,
     Finding,
     Generation,
     Hit,
@@ -36,6 +38,7 @@ from gorilla_cli.verifiers.grounding import unknown_options
 
 RETRIEVED = 5
 DOCUMENTS_IN_PROMPT = 2
+EXAMPLES_IN_PROMPT = 2
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ class DocsGate:
 
     mode: str = "auto"
     threshold: float = 60.0
+    nearness: float = 0.3
+
+    def near(self, examples: Sequence[ExampleHit]) -> list[Example]:
+        """The examples worth a second reading of the prompt, nearest first; none when it is off."""
+        usable = [hit for hit in examples if hit.installed and hit.score >= self.nearness][:EXAMPLES_IN_PROMPT]
+        return [hit.example for hit in usable] if self.mode != "off" else []
 
     def chosen(self, hits: Sequence[Hit]) -> list[Hit]:
         usable = [hit for hit in hits if hit.installed][:DOCUMENTS_IN_PROMPT]
@@ -65,20 +74,22 @@ class Pipeline:
     verifiers: Sequence[Verifier]
     chat_format: ChatFormat
     gate: DocsGate = DocsGate()
+    corrector: Corrector | None = None
     clock: Callable[[], float] = time.perf_counter
 
     def propose(self, request: Request, sampling: Sampling) -> Proposal:
         """Candidates for `request`, best first. Raises NoCandidate when the model wrote no command at all."""
         run = _Run(self, request, replace(sampling, stop=stops(self.chat_format)))
         loading = _Loading(self.backend, self.clock)
-        hits = run.timed("retrieve", run.retrieve)
+        hits, examples = run.timed("retrieve", run.retrieve)
         run.milliseconds["load"] = loading.wait()
-        prompt = run.prompt(hits)
+        prompt = run.prompt(hits, examples)
         candidates = run.generate(prompt, run.sampling)
         if not candidates:
             raise NoCandidate("the model gave no command for that", "say it in other words, or name the tool to use")
         candidates = run.timed("verify", lambda: run.verify(candidates, hits))
-        candidates = ranked(run.repair(candidates, prompt, hits))
+        candidates = run.repair(candidates, prompt, hits)
+        candidates = ranked(run.timed("verify", lambda: run.correct(candidates, hits)))
         return run.proposal(hits, candidates)
 
     def verify(self, request: Request, command: str, hits: Sequence[Hit] = ()) -> Candidate:
@@ -126,16 +137,17 @@ class _Run:
         finally:
             self.milliseconds[stage] += (self.pipeline.clock() - started) * 1000
 
-    def retrieve(self) -> list[Hit]:
-        retriever = self.pipeline.retriever
-        return retriever.search(self.request.text, RETRIEVED) if retriever else []
+    def retrieve(self) -> tuple[list[Hit], list[ExampleHit]]:
+        retriever, text = self.pipeline.retriever, self.request.text
+        return (retriever.search(text, RETRIEVED), retriever.examples(text, RETRIEVED)) if retriever else ([], [])
 
-    def prompt(self, hits: Sequence[Hit]) -> Prompt:
+    def prompt(self, hits: Sequence[Hit], examples: Sequence[ExampleHit]) -> Prompt:
         chosen = self.pipeline.gate.chosen(hits)
         wanted = sorted(set(re.findall(r"[a-z]{3,}", self.request.text.lower())))
         documents = "\n".join(document_text(hit.doc, wanted) for hit in chosen)
         form = self.pipeline.chat_format
-        return shell_prompt(self.request, documents, form, function_json([hit.doc for hit in chosen]))
+        functions = function_json([hit.doc for hit in chosen])
+        return shell_prompt(self.request, documents, form, functions, self.pipeline.gate.near(examples))
 
     def generate(self, prompt: Prompt, sampling: Sampling) -> list[Candidate]:
         generation: Generation = self.pipeline.backend.generate(prompt, sampling)
@@ -164,6 +176,20 @@ class _Run:
         known = {normal_form(candidate.action.command) for candidate in candidates}
         new = [candidate for candidate in repaired if normal_form(candidate.action.command) not in known]
         return candidates + self.timed("verify", lambda: self.verify(new, hits))
+
+    def correct(self, candidates: Sequence[Candidate], hits: Sequence[Hit]) -> list[Candidate]:
+        """Further candidates where the documentation says what to write instead; what they correct stays below them."""
+        corrector = self.pipeline.corrector
+        known = {normal_form(candidate.action.command) for candidate in candidates}
+        found: list[Candidate] = []
+        for candidate in candidates:
+            command = candidate.action.command
+            for better in corrector.corrected(command, self.request)[:1] if corrector else ():
+                if normal_form(better) not in known:
+                    known.add(normal_form(better))
+                    found += self.verify([replace(candidate, action=ShellCommand(better), was=command)], hits)
+            found.append(candidate)
+        return found
 
     def _grammar(self, candidate: Candidate) -> str:
         """A grammar in which the candidate's programs have their documented options and no others; "" without any."""
@@ -206,7 +232,7 @@ def _merged(completions: Sequence[Completion]) -> list[Candidate]:
         if key in merged:
             merged[key] = replace(merged[key], votes=merged[key].votes + 1)
         else:
-            merged[key] = Candidate(ShellCommand(command), mean_logprob=completion.mean_logprob)
+            merged[key] = Candidate(ShellCommand(command), logprob=min(completion.logprobs))
     return list(merged.values())
 
 

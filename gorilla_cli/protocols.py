@@ -9,6 +9,7 @@ from gorilla_cli.types import (
     Approved,
     Candidate,
     Doc,
+    ExampleHit,
     Finding,
     Generation,
     Hit,
@@ -37,9 +38,14 @@ class DocSource(Protocol):
 
 
 class Retriever(Protocol):
-    """Finds documents for a query, best first, at most `k`, one per program. Empty when nothing matches."""
+    """Finds what is like a query, best first, at most `k`; empty when nothing matches.
+
+    `search` gives documents, one per program; `examples` gives documented requests with their commands.
+    """
 
     def search(self, query: str, k: int) -> list[Hit]: ...
+
+    def examples(self, query: str, k: int) -> list[ExampleHit]: ...
 
 
 class Manual(Protocol):
@@ -51,7 +57,8 @@ class Manual(Protocol):
 class Backend(Protocol):
     """Runs a model. `load` may take seconds and can be called ahead; `generate` calls it when needed.
 
-    `generate` returns `sampling.n` completions of one prompt evaluation, the first of them greedy.
+    `generate` returns `sampling.n` completions of one prompt evaluation, the first of them greedy. A backend that
+    cannot weigh several readings of a prompt against each other leaves `prompt.others` out.
     Raises ModelMissing, ModelDamaged.
     """
 
@@ -67,6 +74,15 @@ class Verifier(Protocol):
     """Says what is wrong (or proven) about a candidate. Never changes it, never runs it."""
 
     def check(self, candidate: Candidate, request: Request, hits: Sequence[Hit]) -> list[Finding]: ...
+
+
+class Corrector(Protocol):
+    """Knows what the documentation says instead, where a command's value means something else than the request.
+
+    `corrected` gives the command with everything corrected first; empty when there is nothing to correct.
+    """
+
+    def corrected(self, command: str, request: Request) -> list[str]: ...
 
 
 class Executor(Protocol):

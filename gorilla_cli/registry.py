@@ -28,6 +28,8 @@ BUILT_IN = {
         "syntax": "gorilla_cli.verifiers.syntax:SyntaxVerifier",
         "programs": "gorilla_cli.verifiers.programs:ProgramVerifier",
         "grounding": "gorilla_cli.verifiers.grounding:GroundingVerifier",
+        "entities": "gorilla_cli.verifiers.entities:EntityVerifier",
+        "values": "gorilla_cli.verifiers.values:ValueVerifier",
         "policy": "gorilla_cli.verifiers.policy:PolicyVerifier",
     },
     "executors": {"shell": "gorilla_cli.executors.shell:ShellExecutor"},

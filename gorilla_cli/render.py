@@ -38,6 +38,7 @@ def _candidate_json(candidate: Candidate) -> dict:
         "kind": candidate.action.kind,
         "command": candidate.action.command,
         "verdict": candidate.verdict.word,
+        "was": candidate.was,
         "findings": [
             {
                 "check": finding.check,
@@ -90,6 +91,8 @@ def candidate_fragments(candidate: Candidate, number: int, selected: bool) -> li
     for style, text in command_fragments(candidate):
         fragments.append((style, text.replace("\n", "\n" + indent)))
     fragments += [("", "  "), (STYLES[verdict], verdict.word), ("", "\n")]
+    if candidate.was:
+        fragments += [("source", f"{indent}corrected, the model wrote: {one_line(candidate.was)}"), ("", "\n")]
     for finding in complaints(candidate):
         fragments += [(finding.level.word, indent + "! " + one_line(finding.message)), ("", "\n")]
     return fragments

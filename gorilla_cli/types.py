@@ -81,6 +81,16 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class ExampleHit:
+    """A documented example found for a query. `score` is 0 to about 1: how much of the query its request says."""
+
+    example: Example
+    program: str
+    score: float
+    installed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """The user's words plus captured context. `context` is what was piped in, already bounded."""
 
@@ -93,7 +103,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to draw completions: the first is greedy, the other `n - 1` use `temperature` and `top_p`."""
+    """How to draw completions: first the greedy one of each reading of the prompt, then others with `temperature` and
+    `top_p` from all readings together."""
 
     n: int = 3
     temperature: float = 0.7
@@ -106,19 +117,24 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`prefix` is the same for every request, so its KV state is kept; `rest` follows it."""
+    """`prefix` is the same for every request, so its KV state is kept; `rest` follows it.
+
+    `others` are further readings of the request, each in the place of `rest`: the same question after other evidence.
+    What all readings make likely is likelier to be right than what one does.
+    """
 
     prefix: str
     rest: str
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model wrote. `mean_logprob` in nats per token; `finish` is "stop" or "length"."""
+    """What the model wrote. `logprobs`: nats per token, for each reading of the prompt; `finish`: "stop", "length"."""
 
     text: str
     tokens: int
-    mean_logprob: float
+    logprobs: tuple[float, ...]
     finish: str
 
 
@@ -186,14 +202,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An action the model proposed, with what the verifiers say of it. `votes`: completions that gave it."""
+    """An action the model proposed, with what the verifiers say of it. `votes`: completions that gave it.
+
+    `logprob`: nats per token, of the reading of the prompt that likes it least. `was`: the model's own command where
+    a correction took its place, else "".
+    """
 
     action: ShellCommand
     findings: tuple[Finding, ...] = ()
     cites: tuple[Cite, ...] = ()
     votes: int = 1
-    mean_logprob: float = 0.0
+    logprob: float = 0.0
     score: float = 0.0
+    was: str = ""
 
     @property
     def verdict(self) -> Verdict:

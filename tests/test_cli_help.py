@@ -22,6 +22,8 @@ LEAVES = [
     ["index", "build"], ["index", "add"], ["index", "list"], ["index", "search"], ["index", "show"],
     ["index", "remove"], ["index", "stats"],
     ["config", "get"], ["config", "set"], ["config", "path"], ["config", "edit"],
+    ["bench", "shell"], ["bench", "sample"], ["bench", "grade"], ["bench", "report"], ["bench", "compare"],
+    ["bench", "plot"], ["bench", "check"],
 ]  # fmt: skip
 
 
@@ -54,7 +56,7 @@ def test_every_command_has_help_with_two_examples(gorilla, path, option):
     assert "-h, --help" in ended.out
 
 
-@pytest.mark.parametrize("name", ["model", "index", "config"])
+@pytest.mark.parametrize("name", ["model", "index", "config", "bench"])
 def test_groups_list_their_commands_and_give_examples(gorilla, name):
     ended = gorilla(name, "--help")
     assert ended.code == 0

@@ -28,6 +28,9 @@ class Shelf:
     def search(self, query, k):
         return [each for each in self.docs if each.program in query.split()][:k]
 
+    def examples(self, query, k):
+        return []
+
     def manual(self, program):
         return [each for each in self.docs if each.program == program]
 

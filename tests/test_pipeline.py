@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from gorilla_cli.types import (
     Cite,
     Completion,
     Doc,
+    Example,
+    ExampleHit,
     Finding,
     Generation,
     Hit,
@@ -56,6 +59,10 @@ class Shelf:
         self.asked.append((query, k))
         return [Hit(each, self.score - i, self.installed) for i, each in enumerate(self.docs)][:k]
 
+    def examples(self, query, k):
+        found = [example for each in self.docs for example in each.examples]
+        return [ExampleHit(example, "find", 0.9 - i / 10, self.installed) for i, example in enumerate(found)][:k]
+
     def manual(self, program):
         return [each for each in self.docs if each.program == program]
 
@@ -78,6 +85,17 @@ class Documented:
             return Finding("cite", Level.INFO, "", span, Cite(option, "man:find", option))
         message = f"{command.split()[0]} has no option {option} in find(1); the nearest is -name"
         return Finding("option", Level.CAUTION, message, span)
+
+
+class Complains:
+    """Has a finding of the kind `check` for the command `command`."""
+
+    def __init__(self, command, check):
+        self.command, self.check_name = command, check
+
+    def check(self, candidate, request, hits):
+        bad = candidate.action.command == self.command
+        return [Finding(self.check_name, Level.CAUTION, "means something else")] if bad else []
 
 
 class Answers:
@@ -103,7 +121,7 @@ class Answers:
 
 
 def generation(*texts, finish="stop", logprob=-0.1, usage=Usage(10, 4, 3)):  # noqa: B008 - frozen
-    completions = tuple(Completion(text, 3, logprob, finish) for text in texts)
+    completions = tuple(Completion(text, 3, (logprob,), finish) for text in texts)
     return Generation(completions, usage, prompt_ms=100.0, generate_ms=10.0)
 
 
@@ -437,6 +455,73 @@ def test_the_documents_are_looked_up_while_the_model_loads():
             return []
 
     assert commands(pipeline(Slow(generation("ls")), Waiting()).propose(REQUEST, Sampling())) == ["ls"]
+
+
+# examples near the request: a second reading of the prompt
+
+
+def shown(*scores, installed=True, mode="auto"):
+    """The example requests in the second reading, for hits with these scores."""
+
+    class Scored(Shelf):
+        def examples(self, query, k):
+            made = [Example(f"deed {i}", f"do {i}") for i in range(len(scores))]
+            return [ExampleHit(one, "find", score, installed) for one, score in zip(made, scores, strict=True)][:k]
+
+    backend = Answers(generation("ls"))
+    pipeline(backend, Scored(), gate=DocsGate(mode)).propose(REQUEST, Sampling())
+    (prompt,) = backend.prompts
+    assert "deed" not in prompt.prefix + prompt.rest
+    return [re.findall(r"deed \d", other) for other in prompt.others]
+
+
+@pytest.mark.parametrize(
+    ("scores", "wanted"),
+    [
+        ((), []),
+        ((0.1,), []),
+        ((0.9, 0.1), [["deed 0"]]),
+        ((0.9, 0.8, 0.7, 0.6), [["deed 1", "deed 0"]]),
+    ],
+)
+def test_near_examples_are_shown_in_a_reading_of_their_own_nearest_last(scores, wanted):
+    assert shown(*scores) == wanted
+
+
+def test_examples_of_what_is_not_installed_are_not_shown():
+    assert shown(0.9, installed=False) == []
+
+
+def test_no_examples_in_zero_shot_mode():
+    assert shown(0.9, mode="off") == []
+
+
+# corrections
+
+
+class Corrections:
+    """Knows a better command for each key of `better`."""
+
+    def __init__(self, **better):
+        self.better = better
+
+    def corrected(self, command, request):
+        assert request is REQUEST
+        return [self.better[command]] if command in self.better else []
+
+
+def test_a_correction_is_a_candidate_of_its_own_above_what_it_corrects():
+    run = pipeline(
+        Answers(generation("old", "other")), None, Complains("old", "value"), corrector=Corrections(old="new")
+    )
+    proposal = run.propose(REQUEST, Sampling())
+    assert commands(proposal) == ["new", "other", "old"]
+    assert [candidate.was for candidate in proposal.candidates if candidate.action.command == "new"] == ["old"]
+
+
+def test_a_correction_that_is_there_already_is_not_given_twice():
+    run = pipeline(Answers(generation("old", "new")), corrector=Corrections(old="new"))
+    assert sorted(commands(run.propose(REQUEST, Sampling()))) == ["new", "old"]
 
 
 # figures

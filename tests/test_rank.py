@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gorilla_cli.rank import GREEDY, VOTE, ranked
+from gorilla_cli.rank import VOTE, ranked
 from gorilla_cli.types import Candidate, Cite, Finding, Level, ShellCommand
 
 
 def candidate(name, *findings, votes=1, logprob=-0.2):
-    return Candidate(ShellCommand(name), findings, votes=votes, mean_logprob=logprob)
+    return Candidate(ShellCommand(name), findings, votes=votes, logprob=logprob)
 
 
 def finding(check, level=Level.CAUTION):
@@ -20,7 +20,7 @@ def order(*candidates):
     return [each.action.command for each in ranked(candidates)]
 
 
-@pytest.mark.parametrize("check", ["syntax", "program", "option", "characters"])
+@pytest.mark.parametrize("check", ["syntax", "program", "option", "characters", "value", "placeholder"])
 def test_a_complaint_outweighs_being_first(check):
     assert order(candidate("first", finding(check)), candidate("second")) == ["second", "first"]
 
@@ -56,17 +56,22 @@ def test_danger_breaks_a_tie():
     assert order(candidate("greedy"), dangerous, safe) == ["greedy", "safe", "dangerous"]
 
 
-def test_votes_and_the_first_place():
-    assert order(candidate("greedy"), candidate("once"), candidate("twice", votes=2)) == ["twice", "greedy", "once"]
-    assert [round(each.score, 6) for each in ranked([candidate("greedy"), candidate("twice", votes=2)])] == [
+def test_votes():
+    assert order(candidate("first"), candidate("once"), candidate("twice", votes=2)) == ["twice", "first", "once"]
+    assert [round(each.score, 6) for each in ranked([candidate("once"), candidate("twice", votes=2)])] == [
         round(-0.2 + VOTE, 6),
-        round(-0.2 + GREEDY, 6),
+        -0.2,
     ]
+
+
+@pytest.mark.parametrize("check", ["entity", "invented"])
+def test_what_the_request_says_and_the_command_does_not_counts_without_a_warning(check):
+    assert order(candidate("first", finding(check, Level.INFO)), candidate("second")) == ["second", "first"]
 
 
 def test_the_more_probable_goes_first():
     unlikely, likely = candidate("unlikely", logprob=-1.5), candidate("likely", logprob=-0.1)
-    assert order(candidate("greedy"), unlikely, likely) == ["greedy", "likely", "unlikely"]
+    assert order(candidate("greedy"), unlikely, likely) == ["likely", "greedy", "unlikely"]
 
 
 def test_equal_candidates_keep_their_order():
@@ -77,11 +82,11 @@ def test_equal_candidates_keep_their_order():
 def test_the_rest_of_a_candidate_is_untouched():
     before = candidate("ls", finding("policy"), votes=3)
     (after,) = ranked([before])
-    assert (after.action, after.findings, after.votes, after.mean_logprob) == (
+    assert (after.action, after.findings, after.votes, after.logprob) == (
         before.action,
         before.findings,
         before.votes,
-        before.mean_logprob,
+        before.logprob,
     )
 
 

@@ -28,7 +28,7 @@ def test_the_keys_are_the_contract():
     assert list(data["request"]) == ["text", "context", "shell", "cwd", "platform"]
     assert list(data["model"]) == ["name", "sha256", "backend"]
     assert list(data["hits"][0]) == ["doc", "title", "source", "score"]
-    assert list(data["candidates"][0]) == ["kind", "command", "verdict", "findings", "cites"]
+    assert list(data["candidates"][0]) == ["kind", "command", "verdict", "was", "findings", "cites"]
     assert list(data["candidates"][0]["findings"][0]) == ["check", "level", "message", "span"]
     assert list(data["candidates"][0]["cites"][0]) == ["token", "doc", "text"]
     assert list(data["timings_ms"]) == ["retrieve", "load", "prompt", "generate", "verify", "total"]

@@ -1,7 +1,7 @@
 """The llama.cpp backend: several completions from one prompt evaluation, the fixed prefix's KV state kept on disk.
 
-The completions are decoded together as a tree: while they agree they are one row of the batch, and three rows cost
-less than three passes, because the weights are read once.
+A prompt may have several readings: the same request after different evidence. The next token is then decided by all of
+them together, or by one of them alone, see `decoding`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gorilla_cli.backends.decoding import Draft, decode_together
 from gorilla_cli.backends.grammar import check_grammar
 from gorilla_cli.errors import GorillaError
 from gorilla_cli.types import Completion, Generation, ModelInfo, Prompt, Sampling, Usage
 
 if TYPE_CHECKING:
-    from gorilla_cli.backends.llama_context import LlamaContext, Sampler
+    from gorilla_cli.backends.llama_context import LlamaContext
 
-MAX_SEQUENCES = 8
+SEQUENCES = 24  # of each completion in each reading of the prompt; shared cells cost nothing
 KEPT_PREFIXES = 6  # prefix files beyond the newest few are removed
-PATIENCE = 12  # tokens a sampled completion may run past the greedy one, times two
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class LlamaBackend:
                 self._context = LlamaContext(
                     self._path,
                     n_ctx=self._options.context_window,
-                    n_seq=MAX_SEQUENCES,
+                    n_seq=SEQUENCES,
                     threads=self._options.threads or os.cpu_count() or 1,
                     gpu_layers=self._options.gpu_layers,
                 )
@@ -93,35 +93,51 @@ class LlamaBackend:
 
     def _generate(self, prompt: Prompt, sampling: Sampling) -> Generation:
         started = time.perf_counter()
-        tokens, cached = self._evaluate(prompt)
+        lengths, cached = self._evaluate(prompt)
         evaluated = time.perf_counter()
-        completions = self._complete(len(tokens), sampling)
+        completions = self._complete(lengths, sampling)
         finished = time.perf_counter()
         return Generation(
             completions=tuple(completions),
-            usage=Usage(len(tokens), cached, sum(completion.tokens for completion in completions)),
+            usage=Usage(sum(lengths), cached, sum(completion.tokens for completion in completions)),
             prompt_ms=(evaluated - started) * 1000,
             generate_ms=(finished - evaluated) * 1000,
         )
 
     def _evaluate(self, prompt: Prompt) -> tuple[list[int], int]:
-        """Bring sequence 0 to `prompt`; its tokens and how many of them were not evaluated again."""
+        """Bring one sequence to each reading of the prompt, and have the logits of their last tokens in that order.
+
+        Gives the length of each, and how many tokens of all were not evaluated again. Sequence 0 has the first one.
+        """
         context = self._loaded
         prefix = context.first_token() + context.tokenize(prompt.prefix) if prompt.prefix else context.first_token()
-        tokens = prefix + context.tokenize(prompt.rest)
-        if not tokens:
+        readings = [prefix + context.tokenize(rest) for rest in (prompt.rest, *prompt.others)]
+        if not all(readings):
             raise GorillaError("the prompt is empty")
-        if len(tokens) > context.n_ctx:
+        if sum(map(len, readings)) - len(prefix) * (len(readings) - 1) > context.n_ctx:
             raise context.too_long()  # before seconds are spent on it
-        position = cached = _same_beginning(self._held, tokens[:-1])
+        cached = self._evaluate_first(readings[0][:-1], prefix)
+        for sequence, tokens in enumerate(readings[1:], 1):
+            known = _same_beginning(self._held, tokens[:-1])
+            context.fork(0, sequence)
+            context.trim(sequence, known)
+            context.evaluate(tokens[known:-1], known, sequence)
+            cached += known
+        context.decode([(tokens[-1], len(tokens) - 1, i, True) for i, tokens in enumerate(readings)])
+        return [len(tokens) for tokens in readings], cached
+
+    def _evaluate_first(self, tokens: list[int], prefix: Sequence[int]) -> int:
+        """Bring sequence 0 to `tokens`; how many of them were not evaluated again."""
+        context = self._loaded
+        position = cached = _same_beginning(self._held, tokens)
         if position < len(prefix) and (store := self._prefix_file(prefix)) is not None:
             cached = self._restore_prefix(prefix, store)
-            position = min(len(prefix), len(tokens) - 1)  # the last token is evaluated whatever happens, for its logits
+            position = min(len(prefix), len(tokens))
         context.trim(0, position)
         self._held = tokens[:position]
         context.evaluate(tokens[position:], position)
         self._held = tokens
-        return tokens, cached
+        return min(cached, len(tokens))
 
     def _restore_prefix(self, prefix: Sequence[int], store: PrefixFile) -> int:
         """Bring sequence 0 to `prefix`, from disk or evaluated and written there; how many tokens came for free."""
@@ -147,103 +163,22 @@ class LlamaBackend:
         )
         return PrefixFile(folder / f"{key.hexdigest()[:32]}.kv")
 
-    def _complete(self, length: int, sampling: Sampling) -> list[Completion]:
-        """Decode all completions together after the `length` prompt tokens that sequence 0 holds."""
+    def _complete(self, lengths: Sequence[int], sampling: Sampling) -> list[Completion]:
+        """Decode all completions together after the readings that the first sequences hold."""
         context = self._loaded
-        drafts = [_Draft(context.sampler(**_sampler_settings(sampling, i))) for i in range(sampling.n)]
+        drafts = [
+            Draft(context.sampler(**_sampler_settings(sampling, i, len(lengths))), _voice(i, len(lengths)))
+            for i in range(sampling.n)
+        ]
         try:
-            self._decode_together(drafts, length, sampling)
+            decode_together(context, drafts, lengths, sampling)
         finally:
             for draft in drafts:
                 draft.sampler.close()
-            for sequence in range(1, sampling.n):
+            for sequence in range(1, context.n_seq):
                 context.trim(sequence, 0)
-            context.trim(0, length)
+            context.trim(0, len(self._held))
         return [draft.completion() for draft in drafts]
-
-    def _decode_together(self, drafts: list[_Draft], length: int, sampling: Sampling) -> None:
-        """A tree walk: drafts with the same tokens so far share one sequence, and part where they sample differently.
-
-        Small models repeat themselves, so three completions often cost little more than one.
-        """
-        context = self._loaded
-        branches = [_Branch(0, drafts)]
-        branches = self._grow(branches, [-1], sampling)  # all begin at the last row of the evaluated prompt
-        room = context.n_ctx - length  # cells of the cache: each branch takes one a step
-        for step in range(sampling.max_tokens - 1):
-            if not branches or (drafts[0].finish and step > drafts[0].count + PATIENCE * 2):
-                break
-            room -= len(branches)
-            if room < 0:
-                break
-            context.decode([(branch.drafts[0].last, length + step, branch.sequence, True) for branch in branches])
-            branches = self._grow(branches, range(len(branches)), sampling)
-
-    def _grow(self, branches: list[_Branch], rows: Sequence[int], sampling: Sampling) -> list[_Branch]:
-        """Sample a token for every draft from its branch's row; the branches that go on, split where tokens differ."""
-        context = self._loaded
-        grown: list[_Branch] = []
-        used = {branch.sequence for branch in branches}
-        for branch, row in zip(branches, rows, strict=True):
-            for draft in branch.drafts:
-                draft.take(context, row, sampling)
-            for i, part in enumerate(_by_last_token(branch.drafts)):
-                sequence = branch.sequence
-                if i:
-                    sequence = min(set(range(MAX_SEQUENCES)) - used)
-                    used.add(sequence)
-                    context.trim(sequence, 0)
-                    context.fork(branch.sequence, sequence)
-                grown.append(_Branch(sequence, part))
-        return grown
-
-
-@dataclass(frozen=True)
-class _Branch:
-    """Drafts that have the same tokens so far, and the sequence that holds them."""
-
-    sequence: int
-    drafts: list[_Draft]
-
-
-def _by_last_token(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
-    """The unfinished drafts, grouped by the token each sampled last."""
-    groups: dict[int, list[_Draft]] = {}
-    for draft in drafts:
-        if not draft.finish:
-            groups.setdefault(draft.last, []).append(draft)
-    return list(groups.values())
-
-
-@dataclass
-class _Draft:
-    """A completion while it is being written."""
-
-    sampler: Sampler
-    data: bytearray = field(default_factory=bytearray)
-    count: int = 0
-    logprob: float = 0.0
-    last: int = -1
-    finish: str = ""
-
-    def take(self, context: LlamaContext, row: int, sampling: Sampling) -> None:
-        """Sample the next token from `row` and see whether it ends the completion."""
-        self.last = self.sampler.sample(row)
-        self.logprob += _logprob(context.logits(row), self.last)
-        self.count += 1
-        if context.ends(self.last):
-            self.finish = "stop"
-            return
-        self.data += context.piece(self.last)
-        for stop in sampling.stop:
-            position = self.data.find(stop.encode())
-            if position >= 0:
-                del self.data[position:]
-                self.finish = "stop"
-
-    def completion(self) -> Completion:
-        text = self.data.decode("utf-8", "replace")
-        return Completion(text, self.count, self.logprob / max(1, self.count), self.finish or "length")
 
 
 @dataclass(frozen=True)
@@ -289,21 +224,18 @@ def _seal_of(data: bytes) -> str:
     return f"{len(data)} {zlib.crc32(data):08x}"
 
 
-def _sampler_settings(sampling: Sampling, index: int) -> dict:
+def _voice(index: int, readings: int) -> int | None:
+    """Which reading alone decides for completion `index`; None: all together."""
+    return index if index < readings else None
+
+
+def _sampler_settings(sampling: Sampling, index: int, readings: int) -> dict:
     return {
-        "temperature": sampling.temperature if index else 0.0,
+        "temperature": 0.0 if index < readings else sampling.temperature,
         "top_p": sampling.top_p,
         "seed": (sampling.seed + index) & 0xFFFFFFFF,
         "grammar": sampling.grammar,
     }
-
-
-def _logprob(logits, token: int) -> float:
-    """log softmax(logits)[token], in nats."""
-    import numpy as np
-
-    top = float(logits.max())
-    return float(logits[token]) - top - float(np.log(np.exp(logits - top).sum()))
 
 
 def _same_beginning(left: Sequence[int], right: Sequence[int]) -> int:

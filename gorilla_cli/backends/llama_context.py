@@ -157,13 +157,11 @@ class LlamaContext:
         """Is `token` an end of generation?"""
         return bool(self._lib.llama_vocab_is_eog(self._vocab, token))
 
-    def evaluate(self, tokens: Sequence[int], start: int) -> None:
-        """Evaluate `tokens` as sequence 0 from position `start`; the logits of the last one are kept at its row."""
+    def evaluate(self, tokens: Sequence[int], start: int, sequence: int = 0) -> None:
+        """Evaluate `tokens` as part of `sequence` from position `start`; no logits are kept."""
         for offset in range(0, len(tokens), self.n_batch):
             part = tokens[offset : offset + self.n_batch]
-            last = offset + len(part) == len(tokens)
-            rows = [(token, start + offset + i, 0, last and i == len(part) - 1) for i, token in enumerate(part)]
-            self.decode(rows)
+            self.decode([(token, start + offset + i, sequence, False) for i, token in enumerate(part)])
 
     def decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:
         """Evaluate rows of (token, position, sequence, keep logits), at most `n_batch` of them. Raises Aborted."""
@@ -191,6 +189,18 @@ class LlamaContext:
         import numpy as np
 
         return np.ctypeslib.as_array(self._lib.llama_get_logits_ith(self._context, row), (self.n_vocab,))
+
+    def logprobs(self, rows: Sequence[int]) -> np.ndarray:
+        """log softmax of the logits of rows of the last `decode`, in nats: shape (len(rows), n_vocab), a copy."""
+        import numpy as np
+
+        logits = np.stack([self.logits(row) for row in rows])
+        logits -= logits.max(axis=1, keepdims=True)
+        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    def set_logits(self, row: int, values: np.ndarray) -> None:
+        """What `Sampler.sample` shall see as the logits of a row of the last `decode`; shape (n_vocab,)."""
+        self.logits(row)[:] = values
 
     def sampler(self, *, temperature: float, top_p: float, seed: int, grammar: str = "") -> Sampler:
         return Sampler(self._lib, self._context, self._vocab, temperature, top_p, seed, grammar)

@@ -23,6 +23,7 @@ COMMANDS = {
     "index": ("gorilla_cli.cli.index:index", "Build, search and change the documentation index."),
     "config": ("gorilla_cli.cli.config:config", "Read and change settings."),
     "history": ("gorilla_cli.cli.history:history", "Show what was run, by words."),
+    "bench": ("gorilla_cli.cli.bench:bench", "Measure accuracy by executing commands in a sandbox."),
     "completion": ("gorilla_cli.cli.completion:completion", "Print the completion script of a shell."),
 }
 

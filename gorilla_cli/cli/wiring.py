@@ -156,11 +156,14 @@ def pipeline(name: str, gate: DocsGate) -> Pipeline:
     parser = Parser()
     parser.start()
     _at_the_end(parser.close)
+    values = registry.factory("verifiers", "values")(parser)
     verifiers = [
         registry.factory("verifiers", "characters")(),
         registry.factory("verifiers", "syntax")(parser),
         registry.factory("verifiers", "programs")(parser, installed),
         registry.factory("verifiers", "grounding")(parser, known),
+        registry.factory("verifiers", "entities")(parser),
+        values,
         registry.factory("verifiers", "policy")(parser),
     ]
     return Pipeline(
@@ -168,6 +171,7 @@ def pipeline(name: str, gate: DocsGate) -> Pipeline:
         retriever=None if gate.mode == "off" else known,
         manual=known,
         verifiers=verifiers,
+        corrector=values,
         chat_format=chat_format(form),
         gate=gate,
     )

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from gorilla_cli.prompts.chat import ChatFormat, Turn, fill
-from gorilla_cli.types import Doc, Prompt, Request
+from gorilla_cli.types import Doc, Example, Prompt, Request
 
 PLATFORM_NAMES = {"linux": "Linux with GNU tools", "macos": "macOS with BSD tools"}
 DOCUMENT_EXAMPLES = 2
@@ -28,10 +28,17 @@ def stops(form: ChatFormat) -> tuple[str, ...]:
     return (*template()["stop"], *form.stop)
 
 
-def shell_prompt(request: Request, documents: str, form: ChatFormat, functions: str = "[]") -> Prompt:
-    """The prompt for `request`. `documents` is text from `document_text`, or empty."""
-    last = form.render([Turn("user", _question(request, documents))], functions)
-    return Prompt(prefix=_prefix(request, form), rest=last + _opening(request, form))
+def shell_prompt(
+    request: Request, documents: str, form: ChatFormat, functions: str = "[]", examples: Sequence[Example] = ()
+) -> Prompt:
+    """The prompt for `request`. `documents` is text from `document_text`, or empty.
+
+    With `examples`, nearest first, it has a second reading, in which they stand before the question.
+    """
+    last = form.render([Turn("user", _question(request, documents))], functions) + _opening(request, form)
+    shown = form.render([turn for example in reversed(examples) for turn in _turns(request, example)])
+    others = (shown + last,) if shown and form.demonstrations else ()
+    return Prompt(prefix=_prefix(request, form), rest=last, others=others)
 
 
 def repair_prompt(
@@ -43,12 +50,16 @@ def repair_prompt(
     return Prompt(prompt.prefix, answered + form.render([Turn("user", complaint)]) + _opening(request, form))
 
 
+def _turns(request: Request, example: Example) -> list[Turn]:
+    return [Turn("user", example.request), _answer(request, example.command)]
+
+
 def _prefix(request: Request, form: ChatFormat) -> str:
     data = template()
     platform = PLATFORM_NAMES.get(request.platform, request.platform)
     turns = [Turn("system", fill(data["system"], shell=request.shell, platform=platform))]
     for question, command in data["examples"] if form.demonstrations else ():
-        turns += [Turn("user", question), _answer(request, command)]
+        turns += _turns(request, Example(question, command))
     return form.render(turns)
 
 

@@ -5,6 +5,7 @@ It must not fetch or filter anything; the index does.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -22,10 +23,17 @@ class CorpusBM25(BM25Plus):
     priors multiplied later. What stays of BM25+ is an idf that is never negative, log((N + 1) / n).
     """
 
-    def __init__(self, documents: Sequence[Sequence[str]], lengths: Sequence[int], corpus: Statistics) -> None:
+    def __init__(
+        self,
+        documents: Sequence[Sequence[str]],
+        lengths: Sequence[int],
+        corpus: Statistics,
+        k1: float = K1,
+        b: float = B,
+    ) -> None:
         """`documents` may be reduced to the query's tokens; `lengths` are the whole documents', in tokens."""
         self._lengths, self._corpus = lengths, corpus
-        super().__init__(documents, k1=K1, b=B, delta=0)
+        super().__init__(documents, k1=k1, b=b, delta=0)
 
     def _initialize(self, corpus: Sequence[Sequence[str]]) -> Mapping[str, int]:
         self.doc_len = list(self._lengths)
@@ -39,3 +47,9 @@ class CorpusBM25(BM25Plus):
         if not self.doc_len:
             return []
         return self.get_batch_scores(query, list(range(len(self.doc_len))))
+
+    def best_possible(self, query: Sequence[str]) -> float:
+        """The score of a document of average length that has every token of `query` once, known or not; never 0."""
+        size = self._corpus.docs
+        idf = (math.log((size + 1) / self._corpus.frequencies.get(token, 1)) for token in query)
+        return sum(idf) or 1.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gorilla_cli.retrieval import store
 
-SHIPPED = "catalogue"  # the source that lists the common programs
+SHIPPED = store.SHIPPED
 ALL, SHIPPED_ALONE = 200, 100  # candidates of the whole corpus, and of the shipped documents
 RAREST, POSTINGS = 10, 6000  # terms that fetch candidates, and the documents they may have together
 
@@ -36,10 +36,10 @@ class Found:
     terms: tuple[str, ...]
 
 
-def statistics(db: sqlite3.Connection, terms: Sequence[str]) -> Statistics:
-    """The corpus as `terms` see it; a term that no document has is left out."""
-    sizes = dict(store.rows(db, "SELECT name, value FROM meta", (), str, int))
-    sql = "SELECT doc FROM vocabulary WHERE term = ? AND col = 'terms'"
+def statistics(db: sqlite3.Connection, terms: Sequence[str], table: str = "docs") -> Statistics:
+    """The corpus as `terms` see it; a term that no document has is left out. `table` is "docs" or "requests"."""
+    sizes = dict(store.rows(db, "SELECT name, value FROM meta WHERE part = ?", (table,), str, int))
+    sql = f"SELECT doc FROM {store.VOCABULARIES[table]} WHERE term = ? AND col = 'terms'"  # noqa: S608
     counted = ((term, store.rows(db, sql, (term,), int)) for term in terms)
     frequencies = {term: found[0][0] for term, found in counted if found and found[0][0] > 0}
     docs = max(sizes.get("docs", 0), *frequencies.values(), 1)
@@ -55,8 +55,8 @@ def fetch(db: sqlite3.Connection, corpus: Statistics) -> list[Found]:
     terms = list(corpus.frequencies)
     if not terms:
         return []
-    keys = set(_matching(db, _any_of(rarest(corpus)), ALL))
-    keys.update(_matching(db, f'{_any_of(terms)} AND source : "{SHIPPED}"', SHIPPED_ALONE))
+    keys = set(_matching(db, any_of(rarest(corpus)), ALL))
+    keys.update(_matching(db, f'{any_of(terms)} AND source : "{SHIPPED}"', SHIPPED_ALONE))
     return _rows(db, sorted(keys), frozenset(terms))
 
 
@@ -72,7 +72,7 @@ def rarest(corpus: Statistics) -> list[str]:
     return chosen
 
 
-def _any_of(terms: Sequence[str]) -> str:
+def any_of(terms: Sequence[str]) -> str:
     """An FTS5 expression. Quoting makes strings of tokens, which hold no quotes: nothing in them can be an operator."""
     return "terms : (" + " OR ".join(f'"{term}"' for term in terms) + ")"
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from gorilla_cli.retrieval import candidates, store, tokens, writing
+from gorilla_cli.retrieval import candidates, examples, store, tokens, writing
 from gorilla_cli.sanitise import strip
-from gorilla_cli.types import Doc, Hit
+from gorilla_cli.types import Doc, ExampleHit, Hit
 
 T = TypeVar("T")
 
@@ -78,6 +78,20 @@ class Index:
             ranked.append((group[0][1].key, score, installed))
         return sorted(ranked, key=lambda row: (-row[1], row[0]))
 
+    def examples(self, query: str, k: int) -> list[ExampleHit]:
+        """The at most `k` examples whose requests are nearest to the query, best first."""
+        terms = tokens.request(query[:QUERY_CHARACTERS])[:QUERY_TOKENS]
+
+        def work(db: sqlite3.Connection) -> list[ExampleHit]:
+            found = examples.search(db, terms, max(0, k))
+            rows = [(store.example(db, doc, place), score) for doc, place, score in found]
+            return [
+                ExampleHit(one, program, score, bool(self._installed(program.split(" ", 1)[0])))
+                for (program, one), score in rows
+            ]
+
+        return self._read(work)
+
     def manual(self, program: str) -> list[Doc]:
         """All documents of one program or subcommand: man, helptext, catalogue, tldr, then the others by name."""
         name = strip(" ".join(program.split()))
@@ -100,7 +114,7 @@ class Index:
         """The size of the corpus: docs, tokens, programs, options, bytes on disk, and the version of the schema."""
 
         def work(db: sqlite3.Connection) -> dict[str, int]:
-            sizes = dict(store.rows(db, "SELECT name, value FROM meta", (), str, int))
+            sizes = dict(store.rows(db, "SELECT name, value FROM meta WHERE part = 'docs'", (), str, int))
             programs = store.rows(db, "SELECT count(DISTINCT program) FROM docs", (), int)[0][0]
             options = store.rows(db, "SELECT count(*) FROM options", (), int)[0][0]
             return {

@@ -13,13 +13,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gorilla_cli.errors import IndexMissing, StateError
-from gorilla_cli.retrieval import fields
+from gorilla_cli.retrieval import fields, tokens
 from gorilla_cli.sanitise import strip
 from gorilla_cli.types import Doc, Example, Option
 
 APPLICATION = 0x676F7269  # "gori"
-SCHEMA = 1  # counts up whenever the tables, the tokens or their weights change
+SCHEMA = 2  # counts up whenever the tables, the tokens or their weights change
 BUSY_SECONDS = 5.0
+SHIPPED = "catalogue"  # the source that lists the common programs, with requests in a user's words
+PLACES = 1024  # examples of one document at most; the row of a request is doc * PLACES + place
 REBUILD = "rebuild it, run: gorilla setup"
 
 TABLES = """
@@ -31,11 +33,14 @@ CREATE INDEX docs_source ON docs (source, tokens);
 CREATE TABLE options (doc INTEGER NOT NULL, place INTEGER NOT NULL, names TEXT NOT NULL, argument TEXT NOT NULL,
     description TEXT NOT NULL, PRIMARY KEY (doc, place)) WITHOUT ROWID;
 CREATE TABLE examples (doc INTEGER NOT NULL, place INTEGER NOT NULL, request TEXT NOT NULL, command TEXT NOT NULL,
-    PRIMARY KEY (doc, place)) WITHOUT ROWID;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    tokens INTEGER NOT NULL, PRIMARY KEY (doc, place)) WITHOUT ROWID;
+CREATE TABLE meta (part TEXT, name TEXT, value INTEGER NOT NULL, PRIMARY KEY (part, name)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE search USING fts5 (terms, source, tokenize = "ascii tokenchars '-_'");
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (search, col);
+CREATE VIRTUAL TABLE requests USING fts5 (terms, tokenize = "ascii tokenchars '-_'");
+CREATE VIRTUAL TABLE request_vocabulary USING fts5vocab (requests, col);
 """
+VOCABULARIES = {"docs": "vocabulary", "requests": "request_vocabulary"}
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_TRANSACTION}
 _MESSAGES = {
@@ -138,9 +143,18 @@ def write(db: sqlite3.Connection, doc: Doc) -> None:
     key = db.execute(f"INSERT INTO docs VALUES (NULL{', ?' * len(values)})", values).lastrowid  # noqa: S608
     options = ((key, place, *_option_row(option)) for place, option in enumerate(doc.options))
     db.executemany("INSERT INTO options VALUES (?, ?, ?, ?, ?)", options)
-    examples = ((key, place, strip(one.request), strip(one.command)) for place, one in enumerate(doc.examples))
-    db.executemany("INSERT INTO examples VALUES (?, ?, ?, ?)", examples)
+    for place, example in enumerate(doc.examples[:PLACES]):
+        _write_example(db, key, place, example, doc.source == SHIPPED)
     db.execute("INSERT INTO search (rowid, terms, source) VALUES (?, ?, ?)", (key, " ".join(terms), strip(doc.source)))
+
+
+def _write_example(db: sqlite3.Connection, key: int, place: int, example: Example, searched: bool) -> None:
+    """Only requests in a user's words are searched: in other sources that sentence tells what the command does."""
+    found = tokens.request(example.request) if searched else []
+    row = (key, place, strip(example.request), strip(example.command), len(found))
+    db.execute("INSERT INTO examples VALUES (?, ?, ?, ?, ?)", row)
+    if found:
+        db.execute("INSERT INTO requests (rowid, terms) VALUES (?, ?)", (key * PLACES + place, " ".join(found)))
 
 
 def _option_row(option: Option) -> tuple[str, str, str]:
@@ -154,14 +168,17 @@ def forget(db: sqlite3.Connection, ids: Iterable[str]) -> None:
         if found:
             db.execute("DELETE FROM search WHERE rowid = ?", found)
             db.execute("DELETE FROM options WHERE doc = ?", found)
+            rows_of = (found[0] * PLACES, found[0] * PLACES + PLACES - 1)
+            db.execute("DELETE FROM requests WHERE rowid BETWEEN ? AND ?", rows_of)
             db.execute("DELETE FROM examples WHERE doc = ?", found)
             db.execute("DELETE FROM docs WHERE key = ?", found)
 
 
 def count(db: sqlite3.Connection) -> None:
     """Write down the size of the corpus, which ranking needs for every query."""
-    db.execute("INSERT OR REPLACE INTO meta SELECT 'docs', count(*) FROM docs")
-    db.execute("INSERT OR REPLACE INTO meta SELECT 'tokens', total(tokens) FROM docs")
+    for part, table in (("docs", "docs"), ("requests", "examples WHERE tokens > 0")):
+        db.execute(f"INSERT OR REPLACE INTO meta SELECT '{part}', 'docs', count(*) FROM {table}")  # noqa: S608
+        db.execute(f"INSERT OR REPLACE INTO meta SELECT '{part}', 'tokens', total(tokens) FROM {table}")  # noqa: S608
 
 
 def rows(db: sqlite3.Connection, sql: str, values: Sequence[object], *kinds: type) -> list[tuple]:
@@ -194,6 +211,15 @@ def _read_one(db: sqlite3.Connection, key: int) -> Doc | None:
             stamp=stamp,
         )
     return None
+
+
+def example(db: sqlite3.Connection, key: int, place: int) -> tuple[str, Example]:
+    """The program and the example at `place` of the document `key`. Raises sqlite3.DatabaseError without it."""
+    sql = """SELECT program, request, command FROM examples JOIN docs ON docs.key = examples.doc
+        WHERE examples.doc = ? AND place = ?"""
+    for program, request, command in rows(db, sql, (key, place), str, str, str):
+        return program, Example(request, command)
+    raise sqlite3.DatabaseError("a request without its example")
 
 
 def _lines(text: str) -> tuple[str, ...]:

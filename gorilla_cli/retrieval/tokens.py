@@ -37,6 +37,11 @@ _NUMBER = re.compile(r"\d+(?P<unit>[kmgtp]i?b?|b)?")
 _APOSTROPHE = re.compile("['\u2018\u2019](?:s|t|re|ve|ll|d|m)\\b")
 
 
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_NAME = re.compile(r"(?<![\w.])(?:[~.]?/?[\w@+-]+(?:[/.][\w@+*-]+)+|/[\w./-]+|\*\.\w+)")
+_EXTENSION = re.compile(r"\.(tar\.\w+|\w{1,5})$")
+
+
 _local = threading.local()  # a stemmer keeps a cache that threads must not share
 
 
@@ -51,6 +56,20 @@ def words(text: str) -> list[str]:
 def query(text: str) -> list[str]:
     """The tokens of what a person asked, each once, in order, without the words that every question has."""
     return list(dict.fromkeys(_tokens(text, STOP)))
+
+
+def request(text: str) -> list[str]:
+    """The tokens of what a request asks to be done, as `query`.
+
+    Requests for the same deed differ in their file names and quoted words, so those are left out; of a file name its
+    extension stays.
+    """
+    return query(_NAME.sub(_extension, _QUOTED.sub(" ", text)))
+
+
+def _extension(match: re.Match[str]) -> str:
+    found = _EXTENSION.search(match[0])
+    return f" {found[1].replace('.', ' ')} " if found else " "
 
 
 def _tokens(text: str, stop: frozenset[str]) -> Iterator[str]:

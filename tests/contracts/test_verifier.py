@@ -9,12 +9,14 @@ import pytest
 
 from gorilla_cli.protocols import Verifier
 from gorilla_cli.types import Candidate, Doc, Level, Option, Request, ShellCommand
+from gorilla_cli.verifiers.entities import EntityVerifier
 from gorilla_cli.verifiers.gate import CharacterGate
 from gorilla_cli.verifiers.grounding import GroundingVerifier
 from gorilla_cli.verifiers.parser import Parser
 from gorilla_cli.verifiers.policy import PolicyVerifier
 from gorilla_cli.verifiers.programs import ProgramVerifier
 from gorilla_cli.verifiers.syntax import SyntaxVerifier
+from gorilla_cli.verifiers.values import ValueVerifier
 
 LS = Doc("man:ls(1)", "man", "ls", "ls(1)", options=(Option(("-l",), "", "long"),))
 
@@ -30,6 +32,8 @@ MAKERS: dict[str, Callable[[Parser], Verifier]] = {
     "programs": lambda parser: ProgramVerifier(parser, lambda name: shutil.which(name) is not None),
     "grounding": lambda parser: GroundingVerifier(parser, Shelf()),
     "policy": PolicyVerifier,
+    "entities": EntityVerifier,
+    "values": ValueVerifier,
 }
 TEXTS = [
     "ls -l",
