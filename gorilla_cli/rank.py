@@ -19,9 +19,6 @@ COSTS = {
     "invented": 0.5,
 }
 TELLING = ("entity", "invented")  # findings against the sense of a command, not against running it
-    "entity",
-    "invented",
-)  # findings that say nothing against running the command, but something against its sense
 # A stricter verdict breaks ties; it must not turn the right dangerous command into a wrong safe one.
 VERDICT_COST = {Verdict.SAFE: 0.0, Verdict.CAUTION: 0.0, Verdict.DANGEROUS: 0.1}
 VOTE = 0.3  # per further completion that gave the same command
