@@ -6,6 +6,7 @@
     |- StateError (4)            a local file is damaged, unwritable, or the disk is full
     |  `- ModelDamaged
     |- NoCandidate (5)           the model gave nothing usable
+    |  `- NotACommand            no command can do what was asked
     |- Missing (6)               a model or an index is not there yet
     |  |- ModelMissing
     |  `- IndexMissing
@@ -80,6 +81,10 @@ class NoCandidate(GorillaError):
     """The model gave nothing that could be shown."""
 
     exit_code = ExitCode.NO_CANDIDATE
+
+
+class NotACommand(NoCandidate):
+    """What was asked is nothing that a command could do."""
 
 
 class Missing(GorillaError):

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gorilla_cli.backends.grammar import GrammarError, command_grammar
-from gorilla_cli.errors import NoCandidate
+from gorilla_cli.errors import NoCandidate, NotACommand
 from gorilla_cli.parse import command_in, normal_form
 from gorilla_cli.prompts.chat import ChatFormat
-from gorilla_cli.prompts.shell import document_text, function_json, repair_prompt, shell_prompt, stops
+from gorilla_cli.prompts.shell import document_text, function_json, refusal, repair_prompt, shell_prompt, stops
 from gorilla_cli.protocols import Backend, Corrector, Manual, Retriever, Verifier
 from gorilla_cli.rank import ranked
 from gorilla_cli.types import (
@@ -78,7 +78,10 @@ class Pipeline:
     clock: Callable[[], float] = time.perf_counter
 
     def propose(self, request: Request, sampling: Sampling) -> Proposal:
-        """Candidates for `request`, best first. Raises NoCandidate when the model wrote no command at all."""
+        """Candidates for `request`, best first.
+
+        Raises NotACommand when no command can do that, NoCandidate when the model wrote none at all.
+        """
         run = _Run(self, request, replace(sampling, stop=stops(self.chat_format)))
         loading = _Loading(self.backend, self.clock)
         hits, examples = run.timed("retrieve", run.retrieve)
@@ -154,6 +157,8 @@ class _Run:
         self.milliseconds["prompt"] += generation.prompt_ms
         self.milliseconds["generate"] += generation.generate_ms
         self.usage += generation.usage
+        if generation.completions and all(map(refuses, generation.completions[: 1 + len(prompt.others)])):
+            raise NotACommand("no command can do that", "ask for something to do with files, programs or this machine")
         return _merged(generation.completions)
 
     def verify(self, candidates: Sequence[Candidate], hits: Sequence[Hit]) -> list[Candidate]:
@@ -215,6 +220,11 @@ class _Run:
             timings=Timings(**self.milliseconds, total=total),
             usage=self.usage,
         )
+
+
+def refuses(completion: Completion) -> bool:
+    """Does it say, in the words of the prompt's examples, that there is no command for that?"""
+    return completion.finish == "stop" and completion.text.strip().startswith(refusal())
 
 
 def _merged(completions: Sequence[Completion]) -> list[Candidate]:

@@ -10,9 +10,10 @@ import pytest
 
 from gorilla_cli.backends.grammar import GrammarError, check_grammar
 from gorilla_cli.backends.scripted import ScriptedBackend
-from gorilla_cli.errors import ModelDamaged, ModelMissing, NoCandidate, UsageError
+from gorilla_cli.errors import ModelDamaged, ModelMissing, NoCandidate, NotACommand, UsageError
 from gorilla_cli.pipeline import RETRIEVED, DocsGate, Pipeline
 from gorilla_cli.prompts.chat import chat_format
+from gorilla_cli.prompts.shell import refusal
 from gorilla_cli.types import (
     Cite,
     Completion,
@@ -455,6 +456,36 @@ def test_the_documents_are_looked_up_while_the_model_loads():
             return []
 
     assert commands(pipeline(Slow(generation("ls")), Waiting()).propose(REQUEST, Sampling())) == ["ls"]
+
+
+# no command
+
+
+REFUSED = refusal()
+
+
+def test_a_request_that_no_command_answers_is_refused():
+    with pytest.raises(NotACommand) as caught:
+        proposed(REFUSED, "ls")
+    assert caught.value.exit_code == 5
+
+
+def test_a_refusal_among_the_others_is_no_candidate():
+    assert commands(proposed("ls", REFUSED, "pwd")) == ["ls", "pwd"]
+
+
+def test_every_reading_must_refuse():
+    near = Shelf(replace(FIND, examples=(Example("find python files", "find . -name '*.py'"),)))
+    both, one = generation(REFUSED, REFUSED, "ls"), generation(REFUSED, "ls", "pwd")
+    with pytest.raises(NotACommand):
+        pipeline(Answers(both), near).propose(REQUEST, Sampling())
+    assert commands(pipeline(Answers(one), near).propose(REQUEST, Sampling())) == ["ls", "pwd"]
+
+
+def test_a_refusal_that_was_cut_off_is_none():
+    with pytest.raises(NoCandidate) as caught:
+        pipeline(Answers(generation(REFUSED, finish="length"))).propose(REQUEST, Sampling())
+    assert not isinstance(caught.value, NotACommand)
 
 
 # examples near the request: a second reading of the prompt

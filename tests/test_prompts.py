@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gorilla_cli.errors import UsageError
+from gorilla_cli.parse import command_in
 from gorilla_cli.prompts.chat import ChatFormat, Turn, chat_format, chat_formats, fill
 from gorilla_cli.prompts.shell import (
     CONTEXT_CHARACTERS,
     document_text,
     function_json,
+    refusal,
     repair_prompt,
     shell_prompt,
     stops,
@@ -186,9 +190,37 @@ def test_each_example_is_valid_and_plain(request_text, command):
 
 
 def test_examples_are_of_different_programs():
-    programs = [command.split()[0] for _, command in template()["examples"]]
-    assert len(set(programs)) >= len(programs) - 2
-    assert len({text for text, _ in template()["examples"]}) == len(programs)
+    programs = Counter(command.split()[0] for _, command in template()["examples"])
+    assert len(programs) >= 20
+    assert max(programs.values()) <= programs.total() / 4
+    assert len({text for text, _ in template()["examples"]}) == programs.total()
+
+
+def test_refusals_are_spread_among_the_examples():
+    prefix = shell_prompt(Request("x"), "", chat_format("chatml")).prefix
+    answers = re.findall(r"```bash\n(.*)\n```", prefix)
+    places = [i for i, answer in enumerate(answers) if answer == refusal()]
+    assert len(places) == len(template()["unanswerable"]) >= 2
+    assert places[0] > 0 and places[-1] < len(answers) - 1
+    assert all(after - before > 5 for before, after in itertools.pairwise(places))
+
+
+def test_a_refusal_is_no_command():
+    assert command_in(refusal()) == ""
+
+
+def test_examples_near_the_request_are_a_second_reading():
+    near = [Example("count a", "grep -c a"), Example("count b", "grep -c b")]
+    prompt = shell_prompt(Request("count c"), "", chat_format("chatml"), "[]", near)
+    (reading,) = prompt.others
+    assert prompt.rest in reading and reading.endswith(prompt.rest)
+    assert reading.index("grep -c b") < reading.index("grep -c a") < reading.index("count c")
+    assert shell_prompt(Request("count c"), "", chat_format("chatml")).others == ()
+
+
+def test_a_format_without_demonstrations_has_no_second_reading():
+    prompt = shell_prompt(Request("x"), "", chat_format("openfunctions"), "[]", [Example("a", "b")])
+    assert prompt.others == ()
 
 
 # documents

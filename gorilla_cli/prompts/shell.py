@@ -28,6 +28,11 @@ def stops(form: ChatFormat) -> tuple[str, ...]:
     return (*template()["stop"], *form.stop)
 
 
+def refusal() -> str:
+    """What stands in the place of a command where there is none."""
+    return template()["refusal"]
+
+
 def shell_prompt(
     request: Request, documents: str, form: ChatFormat, functions: str = "[]", examples: Sequence[Example] = ()
 ) -> Prompt:
@@ -58,9 +63,19 @@ def _prefix(request: Request, form: ChatFormat) -> str:
     data = template()
     platform = PLATFORM_NAMES.get(request.platform, request.platform)
     turns = [Turn("system", fill(data["system"], shell=request.shell, platform=platform))]
-    for question, command in data["examples"] if form.demonstrations else ():
+    for question, command in _demonstrations() if form.demonstrations else ():
         turns += _turns(request, Example(question, command))
     return form.render(turns)
+
+
+def _demonstrations() -> list[list[str]]:
+    """The examples, with the requests that no command answers spread among them."""
+    data = template()
+    examples = list(data["examples"])
+    step = len(examples) // (len(data["unanswerable"]) + 1)
+    for i, question in enumerate(data["unanswerable"], 1):
+        examples.insert(i * step + i - 1, [question, data["refusal"]])
+    return examples
 
 
 def _answer(request: Request, command: str) -> Turn:
