@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from gorilla_cli.retrieval.index import Index
-from gorilla_cli.types import Doc, Hit
+from gorilla_cli.types import Doc, Example, ExampleHit, Hit
 
+REQUESTS = ["pack a folder", "unpack a folder", "list an archive", "count files", "list files of a folder"]
+MADE = tuple(Example(request, f"do {request}") for request in REQUESTS)
 DOCS = [
+    Doc("catalogue:pack", "catalogue", "pack", "pack", examples=MADE),
     Doc("man:tar(1)", "man", "tar", "tar(1)", "an archiving utility"),
     Doc("tldr:tar", "tldr", "tar", "tar", "archiving utility"),
     Doc("man:gzip(1)", "man", "gzip", "gzip(1)", "compress or expand files"),
@@ -73,5 +76,18 @@ def manual(request, tmp_path):
 
 
 def test_a_manual_has_every_document_of_a_program_the_most_trusted_first(manual):
-    assert manual.manual("tar") == [DOCS[0], DOCS[1]]
+    assert manual.manual("tar") == [DOCS[1], DOCS[2]]
     assert manual.manual("nothing") == []
+
+
+@pytest.mark.parametrize("query", [*QUERIES, "list files"])
+def test_examples_are_stored_ones_best_first_and_a_smaller_k_is_a_prefix(retriever, query):
+    hits = retriever.examples(query, 50)
+    assert all(isinstance(hit, ExampleHit) and hit.example in MADE and hit.program == "pack" for hit in hits)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert retriever.examples(query, 2) == hits[:2]
+
+
+@pytest.mark.parametrize("query", ["", "   ", "qqqzzz", "\x00"])
+def test_no_example_matches_nothing(retriever, query):
+    assert retriever.examples(query, 5) == []

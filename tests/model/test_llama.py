@@ -14,8 +14,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from gorilla_cli.backends.decoding import in_a_loop
 from gorilla_cli.backends.grammar import GrammarError, check_grammar, command_grammar
 from gorilla_cli.backends.llama_context import CPU_BATCH, Aborted, build_report
 from gorilla_cli.errors import GorillaError, ModelDamaged
@@ -114,6 +116,82 @@ def test_a_sampled_completion_is_the_same_alone_or_in_company(tiny):
 
 def test_temperature_zero_gives_one_answer(tiny):
     assert len(set(texts(tiny.generate(PROMPT, replace(GREEDY, n=4, temperature=0.0))))) == 1
+
+
+# several readings of one prompt
+
+SHOWN = "<|im_start|>user\nlist the .c files<|im_end|>\n<|im_start|>assistant\n```bash\nls *.c\n```<|im_end|>\n"
+SECOND = Prompt(PREFIX, SHOWN + PROMPT.rest)
+BOTH = replace(PROMPT, others=(SECOND.rest,))
+
+
+def test_each_reading_has_its_own_greedy_completion(backend):
+    alone = [backend.generate(prompt, GREEDY).completions[0] for prompt in (PROMPT, SECOND)]
+    together = backend.generate(BOTH, replace(GREEDY, n=2)).completions
+    assert [one.text for one in together] == [one.text for one in alone]
+    for i in range(2):
+        assert together[i].logprobs[i] == pytest.approx(alone[i].logprobs[0], abs=0.05)
+
+
+def test_a_completion_is_judged_by_every_reading(tiny):
+    first, second = tiny.generate(BOTH, replace(GREEDY, n=2)).completions
+    assert len(first.logprobs) == len(second.logprobs) == 2
+    assert first.text != second.text
+    assert first.logprobs[0] > second.logprobs[0]
+    assert second.logprobs[1] > first.logprobs[1]
+
+
+def next_token(backend, prompt):
+    """log P of the next token after `prompt`, shape (n_vocab,)."""
+    context = backend._loaded
+    tokens = context.first_token() + context.tokenize(prompt.prefix) + context.tokenize(prompt.rest)
+    context.trim(0, 0)
+    backend._held = []
+    context.evaluate(tokens[:-1], 0)
+    context.decode([(tokens[-1], len(tokens) - 1, 0, True)])
+    (logs,) = context.logprobs([0])
+    return logs
+
+
+def test_what_both_readings_make_likely_is_chosen(tiny):
+    tiny.load()
+    logs = [next_token(tiny, prompt) for prompt in (PROMPT, SECOND)]
+    assert [float(np.exp(one.astype("float64")).sum()) for one in logs] == pytest.approx([1, 1], abs=1e-3)
+    likeliest = tiny._loaded.piece(int(sum(logs).argmax())).decode()
+    sampling = replace(GREEDY, n=3, temperature=0.0, max_tokens=1)
+    assert texts(tiny.generate(BOTH, sampling))[2] == likeliest
+    turned = Prompt(PREFIX, SECOND.rest, (PROMPT.rest,))
+    assert texts(tiny.generate(turned, sampling))[2] == likeliest
+
+
+def test_readings_share_the_prefix_and_leave_nothing_behind(tiny):
+    before = texts(tiny.generate(PROMPT, replace(GREEDY, n=3, seed=5, temperature=1.2)))
+    usage = tiny.generate(BOTH, replace(GREEDY, n=4, seed=5, temperature=1.2)).usage
+    rest, second = tiny.count_tokens(PROMPT.rest), tiny.count_tokens(SECOND.rest)
+    assert usage.prompt - usage.cached <= rest + second
+    assert usage.prompt >= 2 * tiny.count_tokens(PREFIX) + rest + second
+    assert texts(tiny.generate(PROMPT, replace(GREEDY, n=3, seed=5, temperature=1.2))) == before
+
+
+def test_readings_that_do_not_fit_together_are_refused(tiny):
+    long = "word " * (CONTEXT // 2)
+    with pytest.raises(GorillaError, match="does not fit the context window"):
+        tiny.generate(replace(asked(long), others=(asked(long).rest,)), GREEDY)
+    assert len(tiny.generate(PROMPT, GREEDY).completions) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "looping"),
+    [
+        (b"grep -A 1" + b"0" * 100, True),
+        (b"echo " + b"ab " * 40, True),
+        (b"find . -name '" + b"x" * 20 + b"'", False),
+        (bytes(range(65, 91)) * 10, False),
+        (b"printf '%s\\n' " + b"-" * 60, False),
+    ],
+)
+def test_a_loop_is_seen(data, looping):
+    assert in_a_loop(data) is looping
 
 
 # how completions end
