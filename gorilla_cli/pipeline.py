@@ -242,7 +242,7 @@ def _merged(completions: Sequence[Completion]) -> list[Candidate]:
         if key in merged:
             merged[key] = replace(merged[key], votes=merged[key].votes + 1)
         else:
-            merged[key] = Candidate(ShellCommand(command), logprob=min(completion.logprobs))
+            merged[key] = Candidate(ShellCommand(command), mean_logprob=completion.mean_logprob)
     return list(merged.values())
 
 

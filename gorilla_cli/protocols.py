@@ -57,8 +57,8 @@ class Manual(Protocol):
 class Backend(Protocol):
     """Runs a model. `load` may take seconds and can be called ahead; `generate` calls it when needed.
 
-    `generate` returns `sampling.n` completions of one prompt evaluation, the first of them greedy. A backend that
-    cannot weigh several readings of a prompt against each other leaves `prompt.others` out.
+    `generate` returns `sampling.n` completions of one prompt evaluation, the first of them greedy. A backend may
+    leave `prompt.others` out.
     Raises ModelMissing, ModelDamaged.
     """
 

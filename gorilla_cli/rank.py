@@ -33,4 +33,4 @@ def ranked(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
 def _score(candidate: Candidate) -> float:
     counted = (f for f in candidate.findings if f.level > Level.INFO or f.check in TELLING)
     complaints = sum(COSTS.get(finding.check, 0.0) for finding in counted)
-    return candidate.logprob + VOTE * (candidate.votes - 1) - complaints - VERDICT_COST[candidate.verdict]
+    return candidate.mean_logprob + VOTE * (candidate.votes - 1) - complaints - VERDICT_COST[candidate.verdict]

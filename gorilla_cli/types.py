@@ -104,7 +104,7 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to draw completions: first the greedy one of each reading of the prompt, then others with `temperature` and
-    `top_p` from all readings together."""
+    `top_p`, from the readings in turn."""
 
     n: int = 3
     temperature: float = 0.7
@@ -120,7 +120,7 @@ class Prompt:
     """`prefix` is the same for every request, so its KV state is kept; `rest` follows it.
 
     `others` are further readings of the request, each in the place of `rest`: the same question after other evidence.
-    What all readings make likely is likelier to be right than what one does.
+    Together they are right more often than one, and evidence that misleads does so in one reading only.
     """
 
     prefix: str
@@ -130,11 +130,11 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model wrote. `logprobs`: nats per token, for each reading of the prompt; `finish`: "stop", "length"."""
+    """What the model wrote. `mean_logprob` in nats per token; `finish` is "stop" or "length"."""
 
     text: str
     tokens: int
-    logprobs: tuple[float, ...]
+    mean_logprob: float
     finish: str
 
 
@@ -204,15 +204,14 @@ class Finding:
 class Candidate:
     """An action the model proposed, with what the verifiers say of it. `votes`: completions that gave it.
 
-    `logprob`: nats per token, of the reading of the prompt that likes it least. `was`: the model's own command where
-    a correction took its place, else "".
+    `was`: the model's own command where a correction took its place, else "".
     """
 
     action: ShellCommand
     findings: tuple[Finding, ...] = ()
     cites: tuple[Cite, ...] = ()
     votes: int = 1
-    logprob: float = 0.0
+    mean_logprob: float = 0.0
     score: float = 0.0
     was: str = ""
 

@@ -22,7 +22,7 @@ SAFE = Candidate(
     findings=(Finding("program", Level.INFO, "xyz has no manual here"),),
     cites=(Cite("-name", "man:find(1)", "-name pattern: base of file name matches shell pattern"),),
     votes=2,
-    logprob=-0.25,
+    mean_logprob=-0.25,
     score=0.85,
 )
 CAUTION = Candidate(

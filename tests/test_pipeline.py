@@ -122,7 +122,7 @@ class Answers:
 
 
 def generation(*texts, finish="stop", logprob=-0.1, usage=Usage(10, 4, 3)):  # noqa: B008 - frozen
-    completions = tuple(Completion(text, 3, (logprob,), finish) for text in texts)
+    completions = tuple(Completion(text, 3, logprob, finish) for text in texts)
     return Generation(completions, usage, prompt_ms=100.0, generate_ms=10.0)
 
 

@@ -9,7 +9,7 @@ from gorilla_cli.types import Candidate, Cite, Finding, Level, ShellCommand
 
 
 def candidate(name, *findings, votes=1, logprob=-0.2):
-    return Candidate(ShellCommand(name), findings, votes=votes, logprob=logprob)
+    return Candidate(ShellCommand(name), findings, votes=votes, mean_logprob=logprob)
 
 
 def finding(check, level=Level.CAUTION):
@@ -82,11 +82,11 @@ def test_equal_candidates_keep_their_order():
 def test_the_rest_of_a_candidate_is_untouched():
     before = candidate("ls", finding("policy"), votes=3)
     (after,) = ranked([before])
-    assert (after.action, after.findings, after.votes, after.logprob) == (
+    assert (after.action, after.findings, after.votes, after.mean_logprob) == (
         before.action,
         before.findings,
         before.votes,
-        before.logprob,
+        before.mean_logprob,
     )
 
 

@@ -1,8 +1,7 @@
 """Several completions of one evaluated prompt, decoded together as a tree.
 
-While completions agree they are one row of the batch for each reading, and three rows cost less than three
-passes, because the weights are read once. Where a prompt has several readings, the mean of their log-probabilities
-decides (a product of experts: Hinton, Neural Computation 14 (2002) 1771-1800), or one reading alone.
+While completions of the same reading of the prompt agree they are one row of the batch, and three rows cost less than
+three passes, because the weights are read once.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ from typing import TYPE_CHECKING
 from gorilla_cli.types import Completion, Sampling
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from gorilla_cli.backends.llama_context import LlamaContext, Sampler
 
 LOOP_BYTES, LONGEST_PERIOD = 100, 24
@@ -24,26 +21,19 @@ PATIENCE = 24  # tokens that a completion may run on when the first one has ende
 
 @dataclass
 class Draft:
-    """A completion while it is being written. `voice`: the reading that decides alone, None for all together."""
+    """A completion while it is being written."""
 
     sampler: Sampler
-    voice: int | None = None
     data: bytearray = field(default_factory=bytearray)
     count: int = 0
-    logprobs: np.ndarray | float = 0.0
+    logprob: float = 0.0
     last: int = -1
     finish: str = ""
 
-    def take(self, context: LlamaContext, row: int, logs: np.ndarray, mean: np.ndarray, sampling: Sampling) -> None:
-        """Sample the next token and see whether it ends the completion.
-
-        `logs` has the log-probabilities of each reading, shape (readings, n_vocab), `mean` their mean. `row` is a row
-        of the last decode that may be overwritten.
-        """
-        if len(logs) > 1:
-            context.set_logits(row, mean if self.voice is None else logs[self.voice])
+    def take(self, context: LlamaContext, row: int, sampling: Sampling) -> None:
+        """Sample the next token from `row` and see whether it ends the completion."""
         self.last = self.sampler.sample(row)
-        self.logprobs = self.logprobs + logs[:, self.last]
+        self.logprob += context.logprob(row, self.last)
         self.count += 1
         if context.ends(self.last):
             self.finish = "stop"
@@ -58,11 +48,8 @@ class Draft:
             self.finish = "length"
 
     def completion(self) -> Completion:
-        import numpy as np
-
         text = self.data.decode("utf-8", "replace")
-        logprobs = tuple(float(sum) / max(1, self.count) for sum in np.atleast_1d(self.logprobs))
-        return Completion(text, self.count, logprobs, self.finish or "length")
+        return Completion(text, self.count, self.logprob / max(1, self.count), self.finish or "length")
 
 
 def in_a_loop(data: bytes | bytearray) -> bool:
@@ -73,60 +60,49 @@ def in_a_loop(data: bytes | bytearray) -> bool:
 
 @dataclass(frozen=True)
 class _Branch:
-    """Drafts that have the same tokens so far, and the sequence that holds them in each reading."""
+    """Drafts that have the same tokens so far, the sequence that holds them, and the length of its prompt."""
 
-    sequences: tuple[int, ...]
+    sequence: int
+    length: int
     drafts: list[Draft]
 
 
 def decode_together(context: LlamaContext, drafts: list[Draft], lengths: Sequence[int], sampling: Sampling) -> None:
-    """Write all drafts after readings of `lengths` tokens, held by the first sequences, logits in the first rows.
+    """Write all drafts. Sequence i holds a reading of the prompt of `lengths[i]` tokens, its logits are in row i.
 
-    A tree walk: drafts with the same tokens so far share their sequences, and part where they sample differently.
+    Draft i goes on from reading i modulo their number. A tree walk: drafts with the same tokens so far share their
+    sequence, and part where they sample differently.
     """
-    branches = [_Branch(tuple(range(len(lengths))), drafts)]
+    n = len(lengths)
+    branches = [_Branch(i, lengths[i], drafts[i::n]) for i in range(n) if drafts[i::n]]
     branches = _grow(context, branches, sampling)
-    room = context.n_ctx - sum(lengths)  # cells of the cache: each branch takes one a step and reading
+    room = context.n_ctx - sum(lengths)  # cells of the cache: each branch takes one a step
     for step in range(sampling.max_tokens - 1):
         if not branches or (drafts[0].finish and step > drafts[0].count + PATIENCE):
             break
-        room -= len(branches) * len(lengths)
+        room -= len(branches)
         if room < 0:
             break
-        context.decode(
-            [
-                (branch.drafts[0].last, length + step, sequence, True)
-                for branch in branches
-                for sequence, length in zip(branch.sequences, lengths, strict=True)
-            ]
-        )
+        context.decode([(branch.drafts[0].last, branch.length + step, branch.sequence, True) for branch in branches])
         branches = _grow(context, branches, sampling)
 
 
 def _grow(context: LlamaContext, branches: list[_Branch], sampling: Sampling) -> list[_Branch]:
-    """Sample a token for every draft from its branch's rows; the branches that go on, split where tokens differ."""
+    """Sample a token for every draft from its branch's row; the branches that go on, split where tokens differ."""
     grown: list[_Branch] = []
-    used = {sequence for branch in branches for sequence in branch.sequences}
-    row = 0
-    for branch in branches:
-        logs = context.logprobs(range(row, row + len(branch.sequences)))
-        mean = logs.mean(axis=0) if len(logs) > 1 else logs[0]
+    used = {branch.sequence for branch in branches}
+    for row, branch in enumerate(branches):
         for draft in branch.drafts:
-            draft.take(context, row, logs, mean, sampling)
-        row += len(branch.sequences)
+            draft.take(context, row, sampling)
         for i, part in enumerate(_by_last_token(branch.drafts)):
-            grown.append(_Branch(_forked(context, branch.sequences, used) if i else branch.sequences, part))
+            sequence = branch.sequence
+            if i:
+                sequence = min(set(range(context.n_seq)) - used)
+                used.add(sequence)
+                context.trim(sequence, 0)
+                context.fork(branch.sequence, sequence)
+            grown.append(_Branch(sequence, branch.length, part))
     return grown
-
-
-def _forked(context: LlamaContext, sequences: Sequence[int], used: set[int]) -> tuple[int, ...]:
-    """Free sequences that hold what `sequences` hold; they count as used from now on."""
-    free = sorted(set(range(context.n_seq)) - used)[: len(sequences)]
-    used.update(free)
-    for source, target in zip(sequences, free, strict=True):
-        context.trim(target, 0)
-        context.fork(source, target)
-    return tuple(free)
 
 
 def _by_last_token(drafts: Sequence[Draft]) -> list[list[Draft]]:

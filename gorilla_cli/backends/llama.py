@@ -1,7 +1,7 @@
 """The llama.cpp backend: several completions from one prompt evaluation, the fixed prefix's KV state kept on disk.
 
-A prompt may have several readings: the same request after different evidence. The next token is then decided by all of
-them together, or by one of them alone, see `decoding`.
+A prompt may have several readings: the same request after different evidence. They share the fixed prefix, and the
+completions of all of them are written together, see `decoding`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gorilla_cli.types import Completion, Generation, ModelInfo, Prompt, Samplin
 if TYPE_CHECKING:
     from gorilla_cli.backends.llama_context import LlamaContext
 
-SEQUENCES = 24  # of each completion in each reading of the prompt; shared cells cost nothing
+SEQUENCES = 12  # readings of the prompt and the completions that branch off; shared cells cost nothing
 KEPT_PREFIXES = 6  # prefix files beyond the newest few are removed
 
 
@@ -166,10 +166,7 @@ class LlamaBackend:
     def _complete(self, lengths: Sequence[int], sampling: Sampling) -> list[Completion]:
         """Decode all completions together after the readings that the first sequences hold."""
         context = self._loaded
-        drafts = [
-            Draft(context.sampler(**_sampler_settings(sampling, i, len(lengths))), _voice(i, len(lengths)))
-            for i in range(sampling.n)
-        ]
+        drafts = [Draft(context.sampler(**_sampler_settings(sampling, i, len(lengths)))) for i in range(sampling.n)]
         try:
             decode_together(context, drafts, lengths, sampling)
         finally:
@@ -222,11 +219,6 @@ class PrefixFile:
 
 def _seal_of(data: bytes) -> str:
     return f"{len(data)} {zlib.crc32(data):08x}"
-
-
-def _voice(index: int, readings: int) -> int | None:
-    """Which reading alone decides for completion `index`; None: all together."""
-    return index if index < readings else None
 
 
 def _sampler_settings(sampling: Sampling, index: int, readings: int) -> dict:

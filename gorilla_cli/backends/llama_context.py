@@ -190,17 +190,13 @@ class LlamaContext:
 
         return np.ctypeslib.as_array(self._lib.llama_get_logits_ith(self._context, row), (self.n_vocab,))
 
-    def logprobs(self, rows: Sequence[int]) -> np.ndarray:
-        """log softmax of the logits of rows of the last `decode`, in nats: shape (len(rows), n_vocab), a copy."""
+    def logprob(self, row: int, token: int) -> float:
+        """log softmax of the logits of a row of the last `decode` at `token`, in nats."""
         import numpy as np
 
-        logits = np.stack([self.logits(row) for row in rows])
-        logits -= logits.max(axis=1, keepdims=True)
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-
-    def set_logits(self, row: int, values: np.ndarray) -> None:
-        """What `Sampler.sample` shall see as the logits of a row of the last `decode`; shape (n_vocab,)."""
-        self.logits(row)[:] = values
+        logits = self.logits(row)
+        top = float(logits.max())
+        return float(logits[token]) - top - float(np.log(np.exp(logits - top).sum()))
 
     def sampler(self, *, temperature: float, top_p: float, seed: int, grammar: str = "") -> Sampler:
         return Sampler(self._lib, self._context, self._vocab, temperature, top_p, seed, grammar)

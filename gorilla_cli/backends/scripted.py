@@ -47,7 +47,7 @@ class ScriptedBackend:
         self.load()
         matching = [answer for answer in self._answers or [] if answer["match"] in prompt.rest]
         texts = matching[-1]["completions"][: sampling.n] if matching else [""]
-        completions = tuple(Completion(text, len(text.split()), (-0.1,), "stop") for text in texts)
+        completions = tuple(Completion(text, len(text.split()), -0.1, "stop") for text in texts)
         words = len(prompt.prefix.split()), len(prompt.rest.split())
         return Generation(completions, Usage(sum(words), words[0], sum(c.tokens for c in completions)))
 
