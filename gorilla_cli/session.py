@@ -10,6 +10,7 @@ from gorilla_cli.errors import NotConfirmed
 from gorilla_cli.history import History
 from gorilla_cli.pipeline import Pipeline
 from gorilla_cli.protocols import Executor
+from gorilla_cli.sanitise import one_line
 from gorilla_cli.terminal import Terminal
 from gorilla_cli.types import Approved, Candidate, Proposal, Request, Trace, Verdict
 
@@ -57,8 +58,11 @@ class Session:
         if choice.what == "leave":
             raise NotConfirmed("nothing was run")
         candidate = proposal.candidates[choice.index]
-        if choice.what != "edit":
+        blanks = _blanks(candidate)
+        if choice.what != "edit" and not blanks:
             return candidate, False
+        if blanks:
+            self.terminal.say(f"fill in {', '.join(map(one_line, blanks))}:")
         text = self.terminal.edit(candidate.action.command)
         if not text.strip():
             raise NotConfirmed("nothing was run")
@@ -75,6 +79,12 @@ class Session:
         outcome = self.executor.run(approved)
         self.history.add(identity, replace(trace, exit_code=outcome.exit_code))
         return outcome.exit_code
+
+
+def _blanks(candidate: Candidate) -> list[str]:
+    """The parts of the command that stand for a name somebody has to fill in, such as <file>."""
+    spans = [finding.span for finding in candidate.findings if finding.check == "placeholder" and finding.span]
+    return list(dict.fromkeys(candidate.action.command[slice(*span)] for span in sorted(spans)))
 
 
 def _approve(candidate: Candidate, request: Request) -> Approved:

@@ -201,6 +201,17 @@ def test_editing_and_leaving_runs_nothing(work):
     assert (work / "note.txt").exists()
 
 
+def test_a_blank_is_asked_for_before_anything_can_run(answering):
+    answering("cat <file>")
+    with Person(asks("show the note")) as person:
+        person.sees("<file>", MENU)
+        person.type(ENTER)
+        person.sees("fill in <file>:", "edit> cat <file>")
+        person.type("\x15cat note.txt" + ENTER)
+        assert person.leaves() == 0
+        assert person.text().split("\n")[-1] == "keep me"
+
+
 def test_an_edited_command_is_recorded_as_edited():
     with Person(typed("the safe one") + "; $G history") as person:
         person.sees(MENU)
