@@ -87,12 +87,12 @@ class Pipeline:
         hits, examples = run.timed("retrieve", run.retrieve)
         run.milliseconds["load"] = loading.wait()
         prompt = run.prompt(hits, examples)
-        candidates = run.generate(prompt, run.sampling)
+        candidates = run.generate(prompt, replace(run.sampling, n=drawn(prompt, sampling.n)))
         if not candidates:
             raise NoCandidate("the model gave no command for that", "say it in other words, or name the tool to use")
         candidates = run.timed("verify", lambda: run.verify(candidates, hits))
         candidates = run.repair(candidates, prompt, hits)
-        candidates = ranked(run.timed("verify", lambda: run.correct(candidates, hits)))
+        candidates = ranked(run.timed("verify", lambda: run.correct(candidates, hits)))[: sampling.n]
         return run.proposal(hits, candidates)
 
     def verify(self, request: Request, command: str, hits: Sequence[Hit] = ()) -> Candidate:
@@ -225,6 +225,14 @@ class _Run:
 def refuses(completion: Completion) -> bool:
     """Does it say, in the words of the prompt's examples, that there is no command for that?"""
     return completion.finish == "stop" and completion.text.strip().startswith(refusal())
+
+
+def drawn(prompt: Prompt, n: int) -> int:
+    """How many completions to draw to show `n`: one of each reading at least.
+
+    What another reading gives is worth more than one more sample of the same, so it takes the place of one.
+    """
+    return max(1 + len(prompt.others), n - len(prompt.others))
 
 
 def _merged(completions: Sequence[Completion]) -> list[Candidate]:

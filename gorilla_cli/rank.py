@@ -16,7 +16,7 @@ COSTS = {
     "option": 2.0,
     "value": 2.0,
     "entity": 1.0,
-    "invented": 0.5,
+    "invented": 1.0,
 }
 TELLING = ("entity", "invented")  # findings against the sense of a command, not against running it
 # A stricter verdict breaks ties; it must not turn the right dangerous command into a wrong safe one.

@@ -11,7 +11,7 @@ import pytest
 from gorilla_cli.backends.grammar import GrammarError, check_grammar
 from gorilla_cli.backends.scripted import ScriptedBackend
 from gorilla_cli.errors import ModelDamaged, ModelMissing, NoCandidate, NotACommand, UsageError
-from gorilla_cli.pipeline import RETRIEVED, DocsGate, Pipeline
+from gorilla_cli.pipeline import RETRIEVED, DocsGate, Pipeline, drawn
 from gorilla_cli.prompts.chat import chat_format
 from gorilla_cli.prompts.shell import refusal
 from gorilla_cli.types import (
@@ -26,6 +26,7 @@ from gorilla_cli.types import (
     Level,
     ModelInfo,
     Option,
+    Prompt,
     Request,
     Sampling,
     Usage,
@@ -521,6 +522,17 @@ def test_near_examples_are_shown_in_a_reading_of_their_own_nearest_last(scores, 
 
 def test_examples_of_what_is_not_installed_are_not_shown():
     assert shown(0.9, installed=False) == []
+
+
+@pytest.mark.parametrize(
+    ("n", "readings", "drawn_"), [(1, 1, 1), (3, 1, 3), (1, 2, 2), (2, 2, 2), (3, 2, 2), (5, 2, 4)]
+)
+def test_a_reading_takes_the_place_of_a_sample(n, readings, drawn_):
+    assert drawn(Prompt("", "a", ("b",) * (readings - 1)), n) == drawn_
+
+
+def test_no_more_candidates_than_asked_for():
+    assert commands(proposed("a", "b", "c", n=2)) == ["a", "b"]
 
 
 def test_no_examples_in_zero_shot_mode():

@@ -116,6 +116,8 @@ def test_what_a_command_drops(verifier, request_text: str, command: str, dropped
         ("biggest files here", "find / -type f", [("invented", "/")]),
         ("list the C sources", "ls src/lib.rs", [("invented", "src/lib.rs")]),
         ("list all files here", "ls *.js", [("invented", "*.js")]),
+        ("where is main called below src", "grep -rn --include='*.go' main src", [("invented", "'*.go'")]),
+        ("files here changed today", "find . -iname '*.rb' -mtime 0", [("invented", "'*.rb'")]),
         ("how many users are logged in", "who > result.dat", [("invented", "result.dat")]),
         (
             "fetch the start page of site.test",

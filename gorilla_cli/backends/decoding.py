@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gorilla_cli.backends.llama_context import LlamaContext, Sampler
 
 LOOP_BYTES, LONGEST_PERIOD = 100, 24
-PATIENCE = 24  # tokens that a completion may run on when the first one has ended
+PATIENCE = 8  # tokens that the others may run on when every greedy completion has ended
 
 
 @dataclass
@@ -78,7 +78,8 @@ def decode_together(context: LlamaContext, drafts: list[Draft], lengths: Sequenc
     branches = _grow(context, branches, sampling)
     room = context.n_ctx - sum(lengths)  # cells of the cache: each branch takes one a step
     for step in range(sampling.max_tokens - 1):
-        if not branches or (drafts[0].finish and step > drafts[0].count + PATIENCE):
+        greedy = drafts[:n]
+        if not branches or (all(one.finish for one in greedy) and step > max(one.count for one in greedy) + PATIENCE):
             break
         room -= len(branches)
         if room < 0:

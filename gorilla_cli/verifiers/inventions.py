@@ -17,6 +17,7 @@ from gorilla_cli.verifiers.words import Word, quoting
 _FILE = re.compile(r"[\w.~/+@-]*[\w-]\.[A-Za-z][A-Za-z0-9]{0,4}")
 _PATH = re.compile(r"(?:~|\.{1,2})?/?(?:[\w.+@-]+/)*[\w.+@-]*/?")
 _ANGLES = re.compile(r"<[A-Za-z][\w -]{1,30}>")
+_ENDING = re.compile(r"(?:\./)?(?:\*\*/)?\*\.([A-Za-z]\w{0,4})")  # what a glob such as *.py asks for
 _URL = re.compile(r"(?:https?|ftp)://([\w.-]+)")
 
 
@@ -49,7 +50,7 @@ class Asked:
 
     def ending(self, ending: str) -> bool:
         """Whether the request says something of files with this ending."""
-        if ending.lower() in self.words or f".{ending.lower()}" in self.text:
+        if {ending.lower(), f"{ending.lower()}s"} & self.words or f".{ending.lower()}" in self.text:
             return True
         kinds = [kind for kind, endings in lexicon()["endings"].items() if ending.lower() in endings]
         return any(kind in self.text for kind in kinds)
@@ -62,6 +63,7 @@ def inventions(parsed: Parsed, request: str) -> list[Invention]:
     made = _made(every)
     for usage in every:
         found += _in_words(usage, asked, made)
+        found += _globs(usage, asked)
         found += _outputs(usage, asked, every)
     return sorted(dict.fromkeys(found), key=lambda one: one.span)
 
@@ -117,6 +119,14 @@ def _is_placeholder(text: str, program: str, asked: Asked) -> bool:
     return bool(value) and not known and _placeholders().fullmatch(value) is not None
 
 
+def _globs(usage: Usage, asked: Asked) -> Iterator[Invention]:
+    """Kinds of files that a search is narrowed down to."""
+    for setting in usage.settings:
+        ending = _ENDING.fullmatch(setting.value or "") if setting.name in ("--include", "-name", "-iname") else None
+        if ending and setting.value_span and not asked.ending(ending[1]):
+            yield Invention("file", ending[0], setting.value_span)
+
+
 def _file_words(usage: Usage) -> list[Word]:
     """The operands that are names of files; none of programs whose operands are something else."""
     programs = lexicon()["programs"]
@@ -148,7 +158,7 @@ def _is_invented(word: Word, usage: Usage, asked: Asked) -> bool:
     if len(text) < 2 or len(text) > 200 or _known_places().fullmatch(text) or asked.says(text):
         return False
     if word.kind == "glob":
-        ending = re.fullmatch(r"(?:\./)?(?:\*\*/)?\*\.([A-Za-z]\w{0,4})", text)
+        ending = _ENDING.fullmatch(text)
         return ending is not None and not asked.ending(ending[1])
     if _FILE.fullmatch(text):
         return True
