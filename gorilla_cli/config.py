@@ -24,7 +24,7 @@ class Settings:
     """What the user can set, with the defaults. Each field is a key of the configuration file."""
 
     model: str = "qwen2.5-coder-1.5b"
-    candidates: int = 3
+    candidates: int = 2
     docs: str = "auto"  # auto: only when retrieval is sure; on: always; off: never
     shell: str = ""  # "" is the shell gorilla was started from
     threads: int = 0  # 0 is the number of physical cores

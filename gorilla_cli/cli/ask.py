@@ -40,7 +40,7 @@ class Flags:
     "  cat access.log | gorilla ask --print count requests per address",
 )
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option("-n", "candidates", type=click.IntRange(1, 8), metavar="N", help="Candidates to show (default 3).")
+@click.option("-n", "candidates", type=click.IntRange(1, 8), metavar="N", help="Candidates to show (default 2).")
 @click.option("--print", "print_only", is_flag=True, help="Print the best command on stdout; run nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the proposal as JSON; run nothing.")
 @click.option("--yes", is_flag=True, help="Run the best command if its verdict is safe.")
