@@ -16,7 +16,7 @@ def settings_file(home):
 
 def test_get_prints_one_or_all(gorilla, monkeypatch):
     monkeypatch.delenv("GORILLA_MODEL")
-    assert gorilla("config", "get", "candidates") == Ended(0, "3\n", "")
+    assert gorilla("config", "get", "candidates") == Ended(0, "2\n", "")
     assert gorilla("config", "get", "background_index") == Ended(0, "off\n", "")
     shown = gorilla("config", "get").out.splitlines()
     assert [line.partition(" = ")[0] for line in shown] == [field.name for field in fields(Settings)]
@@ -50,9 +50,9 @@ def test_a_wrong_setting_changes_nothing(gorilla, ready, key, value):
 
 def test_the_environment_goes_before_the_file(gorilla, monkeypatch):
     gorilla("config", "set", "candidates", "5")
-    monkeypatch.setenv("GORILLA_CANDIDATES", "2")
-    assert gorilla("config", "get", "candidates").out == "2\n"
-    assert len(gorilla("--json", "three of them").json["candidates"]) == 2
+    monkeypatch.setenv("GORILLA_CANDIDATES", "3")
+    assert gorilla("config", "get", "candidates").out == "3\n"
+    assert len(gorilla("--json", "three of them").json["candidates"]) == 3
 
 
 def test_path(gorilla, ready):

@@ -16,6 +16,7 @@ MENU = "enter runs"
 def work(ready, hermetic, monkeypatch):
     """Answers, and a note that must stay unless its removal is agreed to. Without retrieval: its imports take long."""
     monkeypatch.setenv("GORILLA_DOCS", "off")
+    monkeypatch.setenv("GORILLA_CANDIDATES", "3")
     (hermetic / "work" / "note.txt").write_text("keep me")
     return hermetic / "work"
 
