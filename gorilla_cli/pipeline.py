@@ -50,7 +50,7 @@ class DocsGate:
 
     mode: str = "auto"
     threshold: float = 60.0
-    nearness: float = 0.4
+    nearness: float = 0.45
 
     def near(self, examples: Sequence[ExampleHit]) -> list[Example]:
         """The examples worth a second reading of the prompt, nearest first; none when it is off."""
