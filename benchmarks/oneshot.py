@@ -76,7 +76,7 @@ class Bare:
 
         llama_cpp.llama_cpp.llama_model_default_params = params
         self._llama = llama_cpp.Llama(
-            path, n_ctx=4096, n_batch=64, n_threads=config.physical_cores(), verbose=False, logits_all=False
+            path, n_ctx=4096, n_batch=128, n_threads=config.physical_cores(), verbose=False, logits_all=False
         )
 
     def seconds(self, prompt: Prompt, tokens: int) -> float:
@@ -126,7 +126,7 @@ def loaded(model: str, requests: list[str]) -> None:
     for i, text in enumerate(["warm up", *requests]):
         recorder.calls.clear()
         started = time.perf_counter()
-        proposal = pipeline.propose(Request(text), Sampling(n=3))
+        proposal = pipeline.propose(Request(text), Sampling(n=wiring.settings().candidates))
         ours = time.perf_counter() - started
         prompt, generation = recorder.calls[0]
         plain = bare.seconds(prompt, generation.usage.generated)
