@@ -230,9 +230,9 @@ def refuses(completion: Completion) -> bool:
 def drawn(prompt: Prompt, n: int) -> int:
     """How many completions to draw to show `n`: one of each reading at least.
 
-    What another reading gives is worth more than one more sample of the same, so it takes the place of one.
+    What another reading gives is worth more than one more sample of the same, so it comes before samples.
     """
-    return max(1 + len(prompt.others), n - len(prompt.others))
+    return max(1 + len(prompt.others), n)
 
 
 def _merged(completions: Sequence[Completion]) -> list[Candidate]:

@@ -36,7 +36,7 @@ def model(hermetic):
     answers = {
         DEV[RIGHT].request: [DEV[RIGHT].gold[0], "ls --bogus"],
         DEV[RANKED].request: ["ls --bogus", DEV[RANKED].gold[0]],
-        DEV[SECOND].request: ["echo no", DEV[SECOND].gold[1]],
+        DEV[SECOND].request: ["find . -type f -size +100k -printf '%f\\n'", DEV[SECOND].gold[1]],
         DEV[WRONG].request: ["ls"],
         DEV[NONE].request: [""],
         UNANSWERABLE.request: ["echo yes"],
@@ -117,7 +117,7 @@ def test_an_interrupted_run_goes_on(shell, hermetic):
     [
         (("--system", "bare"), "another system: 'gorilla', not 'bare'"),
         (("--seed", "1"), "another seed: 0, not 1"),
-        (("-n", "1"), "another settings: candidates 3, not 1"),
+        (("-n", "1"), "another settings: candidates 2, not 1"),
         (("--docs", "on"), "another settings: docs 'auto', not 'on'"),
     ],
 )

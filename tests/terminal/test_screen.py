@@ -18,6 +18,7 @@ COLOUR = re.compile(rb"\x1b\[(?!0?m)[0-9;]*m")
 @pytest.fixture(autouse=True)
 def work(ready, hermetic, monkeypatch):
     monkeypatch.setenv("GORILLA_DOCS", "off")
+    monkeypatch.setenv("GORILLA_CANDIDATES", "3")
     return hermetic / "work"
 
 

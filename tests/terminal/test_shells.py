@@ -13,7 +13,7 @@ import pytest
 
 COMPLETIONS = Path(__file__).parent.parent.parent / "completions"
 FILES = {"bash": "gorilla.bash", "zsh": "_gorilla", "fish": "gorilla.fish"}
-COMMANDS = {"ask", "setup", "doctor", "model", "index", "config", "history", "completion"}
+COMMANDS = {"ask", "bench", "setup", "doctor", "model", "index", "config", "history", "completion"}
 WANTED = [
     ("gorilla ", COMMANDS),
     ("gorilla mo", {"model"}),
