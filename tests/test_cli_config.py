@@ -51,7 +51,6 @@ def test_a_wrong_setting_changes_nothing(gorilla, ready, key, value):
 def test_the_environment_goes_before_the_file(gorilla, monkeypatch):
     gorilla("config", "set", "candidates", "5")
     monkeypatch.setenv("GORILLA_CANDIDATES", "3")
-    monkeypatch.setenv("GORILLA_DOCS", "off")  # where examples are near, a reading takes the place of a sample
     assert gorilla("config", "get", "candidates").out == "3\n"
     assert len(gorilla("--json", "three of them").json["candidates"]) == 3
 
