@@ -177,7 +177,8 @@ SPELLED = r"echo a\x1b[2J\x1b[1;1H\x1b[31mEVIL\x1b]0;title\x07\x9b5A\x1bc\x0d\x0
 def test_the_model_cannot_drive_the_terminal(answering, term):
     answering(HOSTILE)
     with Person("echo before; " + typed("x"), columns=100, TERM=term) as person:
-        shown = person.sees("before", SPELLED, "dangerous")
+        # What is typed before the question stands is thrown away.
+        shown = person.sees("before", SPELLED, "dangerous", PROMPT if term == "dumb" else MENU)
         assert shown.startswith("before")
         person.type("1\n" if term == "dumb" else "1")
         shown = person.sees('" to run it')
