@@ -68,8 +68,11 @@ def test_commands_are_found_wherever_they_hide(parser: Parser, text: str, words:
 LINE_ENDS = ["\n", "\n\n", " \n  ", "\n# note\n", "  # note\n", "\n# a\n # b\n\n", "; # é \U0001f600\n", " # é\n"]
 
 
+BEFORE = ["a | b | c", "a | b | c | d -x", "a 2> e | b | c -y", "a | b | c \\\\", "a | b | c x\\\\"]
+
+
 @pytest.mark.parametrize("end", LINE_ENDS)
-@pytest.mark.parametrize("first", ["a | b | c", "a | b | c | d -x", "a 2> e | b | c -y"])
+@pytest.mark.parametrize("first", BEFORE)
 def test_a_line_after_a_pipeline_is_a_command_of_its_own(parser: Parser, first: str, end: str):
     """The grammar takes it for operands of the pipeline's last command when it has a redirect."""
     text = f"{first}{end}rm -rf /home > log"

@@ -88,21 +88,20 @@ class Parser:
         plain = _ASTRAL.sub(_stand_in, text)
         if _CRASHING.search(plain):
             return Parsed(text, problem=UNANALYSABLE, crashed=True)
-        found, shown = Parsed(text), text
+        shown = text
         for _ in range(MOST_COMMANDS):
             with self._lock:
                 rows = self._ask(plain)
             if not rows:
                 return Parsed(text, problem=UNANALYSABLE, crashed=True)
             tree = build(rows, plain)
-            found = commands(tree, shown)
             edits = line_breaks(tree, plain)
             if not edits:
-                break
+                found = commands(tree, shown)
+                too_many = len(found.commands) > MOST_COMMANDS
+                return Parsed(text, problem=TOO_LONG, crashed=True) if too_many else replace(found, text=text)
             plain, shown = edited(plain, edits), edited(shown, edits)
-        if len(found.commands) > MOST_COMMANDS:
-            return Parsed(text, problem=TOO_LONG, crashed=True)
-        return replace(found, text=text)
+        return Parsed(text, problem=TOO_LONG, crashed=True)
 
     def _ask(self, text: str) -> list[list] | None:
         """The child's answer, or None when it crashed or took too long; a broken child is gone afterwards."""

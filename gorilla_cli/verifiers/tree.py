@@ -80,9 +80,10 @@ def line_breaks(tree: Node, text: str) -> list[tuple[int, int, str]]:
         node = waiting.pop()
         waiting += node.children
         for one, other in itertools.pairwise(node.children if node.type == "command" else ()):
-            gap = _LINE_FEED.search(text, one.end, other.start)
-            if gap and not text[one.end : other.start].strip(" \t\r\n\\"):
-                found.append((gap.start(), gap.end(), ";"))
+            gap = text[one.end : other.start]  # without the words: a backslash that ends one escapes no line feed
+            feed = _LINE_FEED.search(gap)
+            if feed and not gap.strip(" \t\r\n\\"):
+                found.append((one.end + feed.start(), one.end + feed.end(), ";"))
                 found += [(c.start, c.end, " " * (c.end - c.start)) for c in (one, other) if c.type == "comment"]
     return found
 
