@@ -73,12 +73,11 @@ def decode_together(context: LlamaContext, drafts: list[Draft], lengths: Sequenc
     Draft i goes on from reading i modulo their number. A tree walk: drafts with the same tokens so far share their
     sequence, and part where they sample differently.
     """
-    n = len(lengths)
+    n, greedy = len(lengths), drafts[: len(lengths)]
     branches = [_Branch(i, lengths[i], drafts[i::n]) for i in range(n) if drafts[i::n]]
     branches = _grow(context, branches, sampling)
     room = context.n_ctx - sum(lengths)  # cells of the cache: each branch takes one a step
     for step in range(sampling.max_tokens - 1):
-        greedy = drafts[:n]
         if not branches or (all(one.finish for one in greedy) and step > max(one.count for one in greedy) + PATIENCE):
             break
         room -= len(branches)

@@ -119,6 +119,7 @@ class LlamaBackend:
         cached = self._evaluate_first(readings[0][:-1], prefix)
         for sequence, tokens in enumerate(readings[1:], 1):
             known = _same_beginning(self._held, tokens[:-1])
+            context.trim(sequence, 0)  # an interrupt may have left something there
             context.fork(0, sequence)
             context.trim(sequence, known)
             context.evaluate(tokens[known:-1], known, sequence)

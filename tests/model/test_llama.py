@@ -148,6 +148,14 @@ def test_readings_share_the_prefix_and_leave_nothing_behind(tiny):
     assert texts(tiny.generate(PROMPT, replace(GREEDY, n=3, seed=5, temperature=1.2))) == before
 
 
+def test_what_an_interrupt_left_in_a_sequence_does_no_harm(tiny):
+    sampling = replace(GREEDY, n=2)
+    clean = texts(tiny.generate(BOTH, sampling))
+    context = tiny._loaded
+    context.evaluate(context.tokenize("delete everything, now and for ever, below the root"), 3, 1)
+    assert texts(tiny.generate(BOTH, sampling)) == clean
+
+
 def test_readings_that_do_not_fit_together_are_refused(tiny):
     long = "word " * (CONTEXT // 2)
     with pytest.raises(GorillaError, match="does not fit the context window"):
