@@ -12,7 +12,7 @@ import pytest
 
 from gorilla_cli.cli import ask
 from gorilla_cli.cli.ask import CONTEXT_BYTES
-from tests.command_line import Ended, apart, environment
+from tests.command_line import Ended, apart, environment, write_script
 
 NUMBER = (int, float)
 # What README promises of --json: names and types, all the way down. A list has one kind of element.
@@ -123,6 +123,16 @@ def test_json_is_ascii_so_that_no_terminal_obeys_it(gorilla):
 def test_n_is_the_number_of_candidates(gorilla, arguments, n):
     found = proposal(gorilla("--json", "--no-docs", *arguments, "three of them"))
     assert len(found["candidates"]) == n
+
+
+def test_a_value_that_means_something_else_is_corrected(gorilla, hermetic, monkeypatch):
+    script = write_script(hermetic / "own.toml", {"": ["find . -type f -mtime +7"]})
+    monkeypatch.setenv("GORILLA_MODEL", script)
+    first, second = proposal(gorilla("--json", "files here that changed in the last 7 days"))["candidates"]
+    assert (first["command"], first["was"]) == ("find . -type f -mtime -7", "find . -type f -mtime +7")
+    assert (second["command"], second["was"]) == ("find . -type f -mtime +7", "")
+    assert [finding["check"] for finding in second["findings"] if finding["level"] == "caution"] == ["value"]
+    assert first["findings"] == []
 
 
 def test_no_docs_means_no_retrieval_but_the_options_are_still_looked_up(gorilla):

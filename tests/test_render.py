@@ -66,6 +66,13 @@ def test_the_menu():
     check_golden("screen_menu.txt", _without_styles(render.menu_fragments(PROPOSAL, 0, details=False)))
 
 
+def test_the_menu_says_what_was_corrected():
+    corrected = Candidate(ShellCommand("find . -mtime -7"), was="find . -mtime +7\x1b[31m")
+    shown = render.plain(render.candidate_fragments(corrected, 1, True))
+    assert shown.split("\n")[1] == "    corrected, the model wrote: find . -mtime +7\\x1b[31m"
+    assert "corrected" not in render.plain(render.candidate_fragments(replace(corrected, was=""), 1, True))
+
+
 def test_the_menu_with_explanations():
     check_golden("screen_menu_details.txt", _without_styles(render.menu_fragments(PROPOSAL, 0, details=True)))
     check_golden("screen_menu_details_2.txt", _without_styles(render.menu_fragments(PROPOSAL, 1, details=True)))
