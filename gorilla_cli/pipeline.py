@@ -185,11 +185,13 @@ class _Run:
     def correct(self, candidates: Sequence[Candidate], hits: Sequence[Hit]) -> list[Candidate]:
         """Further candidates where the documentation says what to write instead; what they correct stays below them."""
         corrector = self.pipeline.corrector
+        if corrector is None:
+            return list(candidates)
         known = {normal_form(candidate.action.command) for candidate in candidates}
         found: list[Candidate] = []
         for candidate in candidates:
             command = candidate.action.command
-            for better in corrector.corrected(command, self.request)[:1] if corrector else ():
+            for better in corrector.corrected(command, self.request)[:1]:
                 if normal_form(better) not in known:
                     known.add(normal_form(better))
                     found += self.verify([replace(candidate, action=ShellCommand(better), was=command)], hits)

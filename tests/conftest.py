@@ -87,6 +87,27 @@ def small_index(tmp_path_factory):
     return command_line.build_index(folder / "index.db", manpath), manpath
 
 
+@pytest.fixture(scope="session")
+def sandbox():
+    """Skips where commands cannot be locked in, with the reason."""
+    from gorilla_cli.bench.sandbox import NoSandbox, need_sandbox
+
+    try:
+        need_sandbox()
+    except NoSandbox as error:
+        pytest.skip(f"{error} ({error.hint})")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two files, one of them in a folder, for what the benchmark's sandbox does and sees."""
+    made = tmp_path / "original"
+    (made / "sub").mkdir(parents=True)
+    (made / "a.txt").write_text("one\ntwo\n")
+    (made / "sub" / "b.txt").write_text("three\n")
+    return made
+
+
 @pytest.fixture
 def ready(hermetic, small_index, monkeypatch):
     """A home in which the index is built and `three of them` and its like are answered; the folder GORILLA_HOME."""

@@ -24,7 +24,6 @@ from gorilla_cli.bench.tasks import SPLITS, Task, load
 from gorilla_cli.bench.trees import Entry
 from gorilla_cli.errors import StateError, UsageError
 from gorilla_cli.verifiers.parser import Parser
-from tests.sandboxed import sandbox  # noqa: F401
 
 DEV = {task.id: task for task in load("dev")}
 FILE = Entry("file", 0o644, "digest")

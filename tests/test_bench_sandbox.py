@@ -14,20 +14,10 @@ from gorilla_cli.bench import sandbox as bounds
 from gorilla_cli.bench.sandbox import BrokenFixture, NoSandbox, absent, effect, fixture, need_sandbox
 from gorilla_cli.bench.tasks import FIXTURES
 from gorilla_cli.bench.trees import tree
-from tests.sandboxed import sandbox  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("sandbox")
 HOME = Path(os.path.expanduser("~"))
 TWO = "sleep 3001 & sleep 3002 & sleep 0.1"  # what runs before the command
-
-
-@pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "original"
-    (made / "sub").mkdir(parents=True)
-    (made / "a.txt").write_text("one\ntwo\n")
-    (made / "sub" / "b.txt").write_text("three\n")
-    return made
 
 
 def running() -> str:

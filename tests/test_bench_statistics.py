@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gorilla_cli.bench.statistics import mcnemar, proportion, wilson
+from gorilla_cli.bench.statistics import mcnemar, wilson
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,3 @@ def test_a_wilson_interval_mirrors_its_complement_and_narrows_with_n():
 )
 def test_mcnemar(only_a, only_b, p):
     assert mcnemar(only_a, only_b) == pytest.approx(p)
-
-
-@pytest.mark.parametrize(
-    ("right", "n", "said"),
-    [(1, 1, "100.0 % (1/1; 20.7-100.0)"), (0, 0, "  0.0 % (0/0; 0.0-100.0)"), (81, 263, " 30.8 % (81/263; 25.5-36.6)")],
-)
-def test_a_proportion_in_words(right, n, said):
-    assert proportion(right, n) == said

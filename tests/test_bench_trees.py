@@ -14,15 +14,6 @@ from gorilla_cli.bench import trees
 from gorilla_cli.bench.trees import tree
 
 
-@pytest.fixture
-def folder(tmp_path):
-    made = tmp_path / "original"
-    (made / "sub").mkdir(parents=True)
-    (made / "a.txt").write_text("one\ntwo\n")
-    (made / "sub" / "b.txt").write_text("three\n")
-    return made
-
-
 def test_tree_has_kinds_modes_and_link_targets(folder):
     (folder / "a.txt").chmod(0o600)
     (folder / "link").symlink_to("nowhere")

@@ -9,23 +9,12 @@ import sys
 import pytest
 
 from gorilla_cli.bench import tasks
-from gorilla_cli.bench.sandbox import need_sandbox
-from gorilla_cli.errors import GorillaError
 from tests.command_line import write_script
 
 DEV = {task.id: task for task in tasks.load("dev")}
 UNANSWERABLE = tasks.load_unanswerable("dev")[0]
 RIGHT, RANKED, SECOND, WRONG, NONE = "find-headers", "find-objects-by-size", "find-large", "find-zero", "find-newer"
 IDS = (RIGHT, RANKED, SECOND, WRONG, NONE, UNANSWERABLE.id)
-
-
-@pytest.fixture
-def sandbox():
-    """Skips where nothing can be locked in."""
-    try:
-        need_sandbox()
-    except GorillaError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

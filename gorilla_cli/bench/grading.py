@@ -161,7 +161,8 @@ def grade(
     """
     able, skipped = runnable(tasks)
     by_id = {task.id: task for task in able}
-    wanted = [row for row in read_samples(samples) if row["id"] in by_id]
+    given = read_samples(samples)
+    wanted = [row for row in given if row["id"] in by_id]
     count = itertools.count(1)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         judge = Judge(Path(folder), fixtures)
@@ -173,7 +174,7 @@ def grade(
 
         rows = in_parallel(graded, wanted)
     write_text(results, "".join(json.dumps(row) + "\n" for row in rows))
-    return Graded(tuple(rows), {row["id"]: skipped[row["id"]] for row in read_samples(samples) if row["id"] in skipped})
+    return Graded(tuple(rows), {row["id"]: skipped[row["id"]] for row in given if row["id"] in skipped})
 
 
 def read_samples(path: Path) -> list[dict[str, Any]]:

@@ -73,12 +73,7 @@ def _simple(parsed: Parsed) -> list[Sequence[Word]]:
     """
     if not parsed.commands or parsed.crashed:
         return _split(parsed.text)
-    found = []
-    for command in parsed.commands:
-        inner = {word.span for other in parsed.commands if other.outer == command.number for word in other.words}
-        words = [word for i, word in enumerate(command.words) if i == 0 or word.span not in inner]
-        found.append(words)
-    return [words for words in found if words]
+    return [parsed.own_words(command) for command in parsed.commands if command.words]
 
 
 def _split(text: str) -> list[Sequence[Word]]:

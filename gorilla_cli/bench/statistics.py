@@ -26,9 +26,3 @@ def mcnemar(only_a: int, only_b: int) -> float:
     n = only_a + only_b
     tail = sum(math.comb(n, k) for k in range(min(only_a, only_b) + 1)) / 2**n
     return min(1.0, 2 * tail)
-
-
-def proportion(right: int, n: int) -> str:
-    """`right` of `n` for people: percent, counts and the 95 % interval in percent."""
-    low, high = wilson(right, n)
-    return f"{100 * right / max(n, 1):5.1f} % ({right}/{n}; {100 * low:.1f}-{100 * high:.1f})"

@@ -35,8 +35,6 @@ SAME = {
 _TOKEN = re.compile(r"(?<![\w-])(?P<option>--?[^\W_](?:[\w-]*\w)?)|[^\W_]+")
 _NUMBER = re.compile(r"\d+(?P<unit>[kmgtp]i?b?|b)?")
 _APOSTROPHE = re.compile("['\u2018\u2019](?:s|t|re|ve|ll|d|m)\\b")
-
-
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _NAME = re.compile(r"(?<![\w.])(?:[~.]?/?[\w@+-]+(?:[/.][\w@+*-]+)+|/[\w./-]+|\*\.\w+)")
 _EXTENSION = re.compile(r"\.(tar\.\w+|\w{1,5})$")

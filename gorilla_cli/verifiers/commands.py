@@ -86,6 +86,11 @@ class Parsed:
     functions: frozenset[str] = frozenset()
     bound: frozenset[str] = frozenset()
 
+    def own_words(self, command: SimpleCommand) -> list[Word]:
+        """The words of `command` without those of the commands it runs."""
+        inner = {word.span for other in self.commands if other.outer == command.number for word in other.words}
+        return [word for at, word in enumerate(command.words) if at == 0 or word.span not in inner]
+
     def upstream(self, command: SimpleCommand) -> list[SimpleCommand]:
         """The commands whose output may reach `command`, with what is wrapped in them."""
         found = set(command.sources)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from gorilla_cli.protocols import Manual
 from gorilla_cli.sanitise import one_line
 from gorilla_cli.types import Candidate, Cite, Doc, Finding, Hit, Level, Request
-from gorilla_cli.verifiers.commands import Parsed, SimpleCommand
 from gorilla_cli.verifiers.optiontable import Entry, OptionTable, alternatives, grammar
 from gorilla_cli.verifiers.optionwords import Reader, Token
 from gorilla_cli.verifiers.parser import Parser
@@ -50,7 +49,7 @@ class GroundingVerifier:
         found: list[Finding] = []
         for command in parsed.commands:
             if command.program and command.program not in grammar()["unchecked"]:
-                words = _own_words(command, parsed)
+                words = parsed.own_words(command)
                 found += self._findings(words, command.program, request.shell, tables)
         return list(dict.fromkeys(found))
 
@@ -97,12 +96,6 @@ def unknown_options(findings: Sequence[Finding]) -> list[str]:
     """The options that findings report as not documented, each once, as they stand in the command."""
     matches = [_UNKNOWN_PATTERN.match(finding.message) for finding in findings if finding.check == CHECK]
     return list(dict.fromkeys(match[1] for match in matches if match))
-
-
-def _own_words(command: SimpleCommand, parsed: Parsed) -> list[Word]:
-    """The words of `command` without those of the commands it runs."""
-    inner = {word.span for other in parsed.commands if other.outer == command.number for word in other.words}
-    return [word for at, word in enumerate(command.words) if at == 0 or word.span not in inner]
 
 
 def _arguments_of(text: str, tables: list[OptionTable]) -> int:

@@ -109,8 +109,7 @@ def _keep_around(members: Sequence[Usage], statement: Usage) -> None:
 
 
 def _usage(command: SimpleCommand, parsed: Parsed, names: OptionNames) -> Usage:
-    inner = {word.span for other in parsed.commands if other.outer == command.number for word in other.words}
-    words = [word for word in command.words[1:] if word.span not in inner]
+    words = parsed.own_words(command)[1:]
     usage, at = Usage(command, words), 0
     ended = False
     while at < len(words):
