@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gorilla_cli.types import (
+    ApiRecord,
     Approved,
     Candidate,
     Doc,
@@ -16,9 +17,13 @@ from gorilla_cli.types import (
     ModelInfo,
     Outcome,
     Prompt,
+    RecordHit,
     Request,
     Sampling,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class DocSource(Protocol):
@@ -46,6 +51,39 @@ class Retriever(Protocol):
     def search(self, query: str, k: int) -> list[Hit]: ...
 
     def examples(self, query: str, k: int) -> list[ExampleHit]: ...
+
+
+class RecordSource(Protocol):
+    """Where API records come from. `ids` as in DocSource; `records` reads those whose id is not in `skip`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def ids(self) -> dict[str, str]: ...
+
+    def records(self, skip: Container[str] = ()) -> Iterator[ApiRecord]: ...
+
+
+class RecordRetriever(Protocol):
+    """Finds the API records that are like a query, best first, at most `k`, each call once."""
+
+    def search(self, query: str, k: int) -> list[RecordHit]: ...
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors of meaning.
+
+    `encode` gives float32 of shape (len(texts), `dimensions`), rows of length 1; equal texts give equal rows.
+    `name` changes whenever the vectors of the same text would.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray: ...
 
 
 class Manual(Protocol):

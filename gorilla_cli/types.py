@@ -91,6 +91,66 @@ class ExampleHit:
 
 
 @dataclass(frozen=True, slots=True)
+class Argument:
+    """A documented argument of an API. `default` is its source text, "" when there is none; `choices` when limited."""
+
+    name: str
+    type: str = ""
+    description: str = ""
+    required: bool = False
+    default: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured fact of a record: its metric ("accuracy", "parameters", "size"), the data set ("" when none is named)
+    and the value: percent for shares, a plain count for parameters, bytes for sizes."""
+
+    metric: str
+    dataset: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRecord:
+    """One API call that exists, as documented: Gorilla's ten fields, normalised, and what was read out of them.
+
+    `id` is unique in the index: its source, a colon, the call. `source` says where it comes from ("shipped:torchhub",
+    "records:NAME", "python:PACKAGE", "openapi:NAME"). `performance` is text to show, `figures` what can be compared.
+    `requests` are questions in a user's words that this call answers. `kind` says who can run it: "python" or "http".
+    """
+
+    id: str
+    source: str
+    domain: str
+    framework: str
+    functionality: str
+    api_name: str
+    api_call: str
+    api_arguments: tuple[Argument, ...] = ()
+    environment_requirements: tuple[str, ...] = ()
+    example_code: str = ""
+    performance: str = ""
+    description: str = ""
+    figures: tuple[Figure, ...] = ()
+    requests: tuple[str, ...] = ()
+    licence: str = ""
+    languages: tuple[str, ...] = ()
+    downloads: int | None = None
+    kind: str = "python"
+    stamp: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordHit:
+    """A record found for a query, with the score of the retriever that found it."""
+
+    record: ApiRecord
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """The user's words plus captured context. `context` is what was piped in, already bounded."""
 
@@ -178,6 +238,24 @@ class ShellCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiCall:
+    """An action: a call of a documented API. `call` is the expression, `code` the whole program that makes it.
+
+    `record` is the id of the record it comes from.
+    """
+
+    call: str
+    code: str
+    record: str
+    kind: str = field(default="api", init=False)
+
+    @property
+    def command(self) -> str:
+        """What would run, and what an approval is for."""
+        return self.code
+
+
+@dataclass(frozen=True, slots=True)
 class Cite:
     """The documentation line that defines a token of the command."""
 
@@ -207,7 +285,7 @@ class Candidate:
     `was`: the model's own command where a correction took its place, else "".
     """
 
-    action: ShellCommand
+    action: ShellCommand | ApiCall
     findings: tuple[Finding, ...] = ()
     cites: tuple[Cite, ...] = ()
     votes: int = 1
