@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gorilla_cli.bench.apiofficial import Official, cut
@@ -75,6 +75,7 @@ def test_outcomes_with_the_faults_of_the_scripts(hub, answer, domain, wanted):
     assert outcome(hub, answer, domain) == wanted
 
 
+@settings(deadline=None)
 @given(st.text() | st.text(st.sampled_from("api_cl:()'\"\n provider=")), st.sampled_from(sorted(SCORERS)))
 def test_every_text_has_an_outcome(text, hub):
     assert outcome(hub, text, "x") in ("correct", "error", "hallucination")

@@ -1,0 +1,106 @@
+"""Known, wrong argument, invented: calls against records."""
+
+from dataclasses import replace
+
+import pytest
+
+from gorilla_cli.types import ApiCall, ApiRecord, Argument, Candidate, Level, RecordHit, Request, ShellCommand
+from gorilla_cli.verifiers.apimatch import CallVerifier, match, parsed
+
+HUB = ApiRecord(
+    "s:1",
+    "s",
+    "Classification",
+    "PyTorch",
+    "classify images",
+    "resnet18",
+    "torch.hub.load(repo_or_dir='pytorch/vision', model='resnet18', pretrained=True)",
+    (Argument("repo_or_dir", required=True), Argument("model", required=True), Argument("progress", default="True")),
+)
+PIPE = replace(
+    HUB,
+    id="s:2",
+    functionality="sentiment",
+    api_name="acme/mood",
+    api_call="pipeline('text-classification', model='acme/mood')",
+    api_arguments=(Argument("model"), Argument("top_k")),
+)
+LOOSE = replace(HUB, id="s:3", api_call="pipeline(sentiment-analysis, model='acme/loose')", api_arguments=())
+JSON = replace(
+    HUB,
+    id="s:4",
+    api_name="json.dumps",
+    api_call="json.dumps(obj, indent=None)",
+    api_arguments=(Argument("obj", required=True), Argument("indent", default="None")),
+)
+
+
+@pytest.mark.parametrize(
+    ("call", "record", "known"),
+    [
+        ("torch.hub.load(repo_or_dir='pytorch/vision', model='resnet18', pretrained=True)", HUB, True),
+        ("torch.hub.load('pytorch/vision', 'resnet18')", HUB, True),
+        ('torch.hub.load("pytorch/vision", model="resnet18", progress=False)', HUB, True),
+        ("torch.hub.load('pytorch/vision', 'resnet')", HUB, False),
+        ("torch.hub.load('pytorch/vision', 'fcn_resnet18')", HUB, False),
+        ("hub.load('pytorch/vision', 'resnet18')", HUB, False),
+        ("pipeline('text-classification', model='acme/mood', top_k=3)", PIPE, True),
+        ("pipeline('token-classification', model='acme/mood')", PIPE, False),
+        ('pipeline( sentiment-analysis, model="acme/loose" )', LOOSE, True),
+        ("json.dumps({'a': 1}, indent=2)", JSON, True),
+        ("json.dumps([1])", JSON, True),
+        ("not python (", HUB, False),
+        ("", HUB, False),
+    ],
+)
+def test_function_and_values_must_be_equal(call, record, known):
+    found = match(call, record)
+    assert (found is not None and not found.wrong) is known
+
+
+@pytest.mark.parametrize(
+    ("call", "record", "wrong"),
+    [
+        ("torch.hub.load('pytorch/vision', 'resnet18', colour='red')", HUB, "colour"),
+        ("json.dumps(indent=2)", JSON, "obj"),
+        ("pipeline('text-classification', model='acme/mood', **settings)", PIPE, "**"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_named(call, record, wrong):
+    assert match(call, record).wrong.startswith(wrong)
+
+
+def test_a_call_is_taken_apart():
+    found = parsed("a.b(1, 'x', key=[2])")
+    assert (found.function, found.values, found.named) == ("a.b", ("1", "'x'"), (("key", "[2]"),))
+    assert parsed("a.b") is None
+    assert parsed("(" * 10_000) is None
+
+
+class Records:
+    """A retriever that finds everything."""
+
+    def search(self, query: str, k: int) -> list[RecordHit]:
+        return [RecordHit(record, 1.0) for record in (HUB, PIPE, LOOSE, JSON)][:k]
+
+
+def check(call: str):
+    candidate = Candidate(ApiCall(call, call, "s:1"))
+    return CallVerifier(Records()).check(candidate, Request("x"), ())
+
+
+def test_a_known_call_is_cited():
+    (finding,) = check("torch.hub.load('pytorch/vision', 'resnet18')")
+    assert (finding.level, finding.cite.doc, finding.cite.token) == (Level.INFO, "s:1", "resnet18")
+
+
+def test_a_wrong_argument_is_told_from_an_invented_call():
+    assert [one.message for one in check("json.dumps({}, colour=1)")] == [
+        "colour is not a documented argument of json.dumps"
+    ]
+    assert [one.message for one in check("torch.hub.load('a/b', 'c')")] == ["no record in the index has this call"]
+    assert check("torch.hub.load('a/b', 'c')")[0].level is Level.CAUTION
+
+
+def test_shell_commands_are_left_alone():
+    assert CallVerifier(Records()).check(Candidate(ShellCommand("ls")), Request("x"), ()) == []
