@@ -1,7 +1,7 @@
 """Is a proposed call one that exists? Its syntax tree is matched against the records: known, wrong argument, invented.
 
 The rules are those of Gorilla's AST sub-tree matching (arXiv 2305.15334), repaired: the function's name and the values
-of the documented arguments must be equal, not contained; further arguments must be documented. Imports and runs nothing.
+of the documented arguments must be equal, not contained; other arguments must be documented. Runs nothing.
 """
 
 from __future__ import annotations
