@@ -20,6 +20,7 @@ from gorilla_cli.types import (
     RecordHit,
     Request,
     Sampling,
+    Weighing,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Backend(Protocol):
     """Runs a model. `load` may take seconds and can be called ahead; `generate` calls it when needed.
 
     `generate` returns `sampling.n` completions of one prompt evaluation, the first of them greedy. A backend may
-    leave `prompt.others` out.
+    leave `prompt.others` out. `weigh` writes nothing: it says how likely each option is after each reading.
     Raises ModelMissing, ModelDamaged.
     """
 
@@ -106,6 +107,8 @@ class Backend(Protocol):
     def load(self) -> None: ...
 
     def generate(self, prompt: Prompt, sampling: Sampling) -> Generation: ...
+
+    def weigh(self, prompt: Prompt, options: Sequence[str]) -> Weighing: ...
 
 
 class Verifier(Protocol):

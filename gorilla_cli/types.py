@@ -221,6 +221,18 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighing:
+    """How likely each option is to follow each reading of a prompt, in nats: `logprobs[reading][option]`.
+
+    The sum over the tokens of the option. Time in milliseconds.
+    """
+
+    logprobs: tuple[tuple[float, ...], ...]
+    usage: Usage = Usage()
+    prompt_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Which weights answered and what ran them."""
 

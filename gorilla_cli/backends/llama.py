@@ -16,17 +16,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gorilla_cli.backends.decoding import Draft, decode_together
 from gorilla_cli.backends.grammar import check_grammar
 from gorilla_cli.errors import GorillaError
-from gorilla_cli.types import Completion, Generation, ModelInfo, Prompt, Sampling, Usage
+from gorilla_cli.types import Completion, Generation, ModelInfo, Prompt, Sampling, Usage, Weighing
 
 if TYPE_CHECKING:
     from gorilla_cli.backends.llama_context import LlamaContext
 
-SEQUENCES = 12  # readings of the prompt and the completions that branch off; shared cells cost nothing
+T = TypeVar("T")
+SEQUENCES = 24  # readings of the prompt and the completions that branch off; shared cells cost nothing
 KEPT_PREFIXES = 6  # prefix files beyond the newest few are removed
 
 
@@ -46,7 +47,8 @@ class LlamaBackend:
     def __init__(self, path: Path, name: str, sha256: str, options: LlamaOptions) -> None:
         self._path, self._name, self._sha256, self._options = path, name, sha256, options
         self._context: LlamaContext | None = None
-        self._held: list[int] = []  # the tokens whose KV state sequence 0 holds
+        self._readings: list[list[int]] = []  # the tokens of the readings evaluated last
+        self._prefix = -1  # the sequence that holds the fixed prefix and nothing else
         self._lock = threading.Lock()
 
     @property
@@ -71,7 +73,7 @@ class LlamaBackend:
     def close(self) -> None:
         if self._context is not None:
             self._context.close()
-            self._context, self._held = None, []
+            self._context, self._readings, self._prefix = None, [], -1
 
     def count_tokens(self, text: str) -> int:
         self.load()
@@ -85,6 +87,14 @@ class LlamaBackend:
         self._loaded.abort.clear()
         return _interruptible(lambda: self._generate(prompt, sampling), self._loaded.abort.set)
 
+    def weigh(self, prompt: Prompt, options: Sequence[str]) -> Weighing:
+        """The log-probability of each option after each reading of `prompt`; nothing is written."""
+        if not all(options):
+            raise GorillaError("an option is empty")
+        self.load()
+        self._loaded.abort.clear()
+        return _interruptible(lambda: self._weigh(prompt, options), self._loaded.abort.set)
+
     @property
     def _loaded(self) -> LlamaContext:
         if self._context is None:
@@ -93,64 +103,116 @@ class LlamaBackend:
 
     def _generate(self, prompt: Prompt, sampling: Sampling) -> Generation:
         started = time.perf_counter()
-        lengths, cached = self._evaluate(prompt)
+        readings, usage = self._evaluate(prompt)
         evaluated = time.perf_counter()
-        completions = self._complete(lengths, sampling)
+        completions = self._complete(readings, sampling)
         finished = time.perf_counter()
         return Generation(
             completions=tuple(completions),
-            usage=Usage(sum(lengths), cached, sum(completion.tokens for completion in completions)),
+            usage=usage + Usage(generated=sum(completion.tokens for completion in completions)),
             prompt_ms=(evaluated - started) * 1000,
             generate_ms=(finished - evaluated) * 1000,
         )
 
-    def _evaluate(self, prompt: Prompt) -> tuple[list[int], int]:
-        """Bring one sequence to each reading of the prompt, and have the logits of their last tokens in that order.
+    def _weigh(self, prompt: Prompt, options: Sequence[str]) -> Weighing:
+        started = time.perf_counter()
+        context = self._loaded
+        readings, usage = self._evaluate(prompt)
+        tokens = [context.tokenize(option) for option in options]
+        rows = [[context.logprob(row, option[0]) for option in tokens] for row in range(len(readings))]
+        for row, sequence in zip(rows, readings, strict=True):
+            for place, option in enumerate(tokens):
+                row[place] += self._continued(sequence, option)
+        return Weighing(tuple(map(tuple, rows)), usage, (time.perf_counter() - started) * 1000)
 
-        Gives the length of each, and how many tokens of all were not evaluated again. Sequence 0 has the first one.
+    def _continued(self, sequence: int, tokens: Sequence[int]) -> float:
+        """log-probability of `tokens[1:]` after `sequence` and `tokens[0]`. The sequence is left as it was."""
+        if len(tokens) < 2:
+            return 0.0
+        context = self._loaded
+        length = len(context.held[sequence])
+        context.decode([(token, length + i, sequence, True) for i, token in enumerate(tokens[:-1])])
+        total = sum(context.logprob(row, token) for row, token in enumerate(tokens[1:]))
+        context.trim(sequence, length)
+        return total
+
+    def _evaluate(self, prompt: Prompt) -> tuple[list[int], Usage]:
+        """Bring a sequence to each reading of the prompt, and have the logits of their last tokens in that order.
+
+        Gives the sequences. A reading goes on from its fixed prefix, or from an earlier reading that it continues.
         """
         context = self._loaded
         prefix = context.first_token() + context.tokenize(prompt.prefix) if prompt.prefix else context.first_token()
         readings = [prefix + context.tokenize(rest) for rest in (prompt.rest, *prompt.others)]
         if not all(readings):
             raise GorillaError("the prompt is empty")
-        if sum(map(len, readings)) - len(prefix) * (len(readings) - 1) > context.n_ctx:
+        needed = sum(map(len, readings)) - len(prefix) * (len(readings) - 1)
+        if needed > context.n_ctx:
             raise context.too_long()  # before seconds are spent on it
-        cached = self._evaluate_first(readings[0][:-1], prefix)
-        for sequence, tokens in enumerate(readings[1:], 1):
-            known = _same_beginning(self._held, tokens[:-1])
-            context.trim(sequence, 0)  # an interrupt may have left something there
-            context.fork(0, sequence)
-            context.trim(sequence, known)
-            context.evaluate(tokens[known:-1], known, sequence)
-            cached += known
-        context.decode([(tokens[-1], len(tokens) - 1, i, True) for i, tokens in enumerate(readings)])
-        return [len(tokens) for tokens in readings], cached
+        restored = self._have_prefix(prefix)
+        sequences = self._forked(readings, len(prefix))
+        known = [len(context.held[sequence]) for sequence in sequences]
+        for sequence, reading in zip(sequences, readings, strict=True):
+            start = len(context.held[sequence])
+            context.evaluate(reading[start:-1], start, sequence)
+        last = [(reading[-1], len(reading) - 1, at, True) for at, reading in zip(sequences, readings, strict=True)]
+        context.decode(last)
+        self._readings = readings
+        return sequences, Usage(sum(map(len, readings)), sum(known) if restored else sum(known[1:]))
 
-    def _evaluate_first(self, tokens: list[int], prefix: Sequence[int]) -> int:
-        """Bring sequence 0 to `tokens`; how many of them were not evaluated again."""
+    def _forked(self, readings: Sequence[Sequence[int]], prefix: int) -> list[int]:
+        """A sequence for each of `readings` that holds a beginning of it; all others but the prefix's are emptied."""
         context = self._loaded
-        position = cached = _same_beginning(self._held, tokens)
-        if position < len(prefix) and (store := self._prefix_file(prefix)) is not None:
-            cached = self._restore_prefix(prefix, store)
-            position = min(len(prefix), len(tokens))
-        context.trim(0, position)
-        self._held = tokens[:position]
-        context.evaluate(tokens[position:], position)
-        self._held = tokens
-        return min(cached, len(tokens))
+        kept = {self._prefix}
+        begun = [self._longest_beginning(reading, prefix) for reading in readings]
+        for sequence in set(range(context.n_seq)) - kept - {source for _, source in begun}:
+            context.trim(sequence, 0)
+        targets: list[int] = []
+        for length, source in begun:
+            free = self._free_sequence(targets)
+            if length:
+                context.fork(source, free)
+                context.trim(free, length)
+            targets.append(free)
+        for sequence in set(range(context.n_seq)) - kept - set(targets):
+            context.trim(sequence, 0)
+        return targets
 
-    def _restore_prefix(self, prefix: Sequence[int], store: PrefixFile) -> int:
-        """Bring sequence 0 to `prefix`, from disk or evaluated and written there; how many tokens came for free."""
+    def _longest_beginning(self, reading: Sequence[int], prefix: int) -> tuple[int, int]:
+        """How much of `reading` but its last token is held, and by which sequence.
+
+        Beyond the prefix only where it goes on from a whole earlier reading: sums over other batches differ in their
+        last bits, and the same request must give the same answer whatever was asked before.
+        """
+        held = self._loaded.held
+        continued = any(list(reading[: len(old) - 1]) == list(old[:-1]) for old in self._readings)
+        most = len(reading) - 1 if continued else min(prefix, len(reading) - 1)
+        shared = [min(_same_beginning(tokens, reading), most) for tokens in held]
+        return max(shared), shared.index(max(shared))
+
+    def _free_sequence(self, taken: Sequence[int] = ()) -> int:
+        held = self._loaded.held
+        return next(place for place, tokens in enumerate(held) if not tokens and place not in taken)
+
+    def _have_prefix(self, prefix: Sequence[int]) -> bool:
+        """Have `prefix` in a sequence: held, from disk, or evaluated and written there. False when it cost time.
+
+        One at a time: another one is quickly read again, and where a prefix lies changes the last bits of sums.
+        """
         context = self._loaded
-        self._held = []
-        context.trim(0, 0)
-        if store.intact() and context.load_state(store.file, len(prefix)) == list(prefix):
-            return len(prefix)
+        if not prefix or (self._prefix >= 0 and context.held[self._prefix] == prefix):
+            return True
+        for sequence in range(context.n_seq):
+            context.trim(sequence, 0)
+        self._readings, self._prefix = [], 0
+        store = self._prefix_file(prefix)
+        if store and store.intact() and context.load_state(store.file, len(prefix), 0) == list(prefix):
+            return True
         context.trim(0, 0)  # a whole file can still be the wrong one
         context.evaluate(prefix, 0)
-        store.write(lambda file: context.save_state(file, prefix))
-        return 0
+        if store:
+            store.write(lambda file: context.save_state(file, 0))
+        return False
 
     def _prefix_file(self, prefix: Sequence[int]) -> PrefixFile | None:
         """Where the KV state of `prefix` lies: keyed by all that changes its bytes."""
@@ -164,18 +226,15 @@ class LlamaBackend:
         )
         return PrefixFile(folder / f"{key.hexdigest()[:32]}.kv")
 
-    def _complete(self, lengths: Sequence[int], sampling: Sampling) -> list[Completion]:
-        """Decode all completions together after the readings that the first sequences hold."""
+    def _complete(self, readings: Sequence[int], sampling: Sampling) -> list[Completion]:
+        """Decode all completions together after the readings that the given sequences hold."""
         context = self._loaded
-        drafts = [Draft(context.sampler(**_sampler_settings(sampling, i, len(lengths)))) for i in range(sampling.n)]
+        drafts = [Draft(context.sampler(**_sampler_settings(sampling, i, len(readings)))) for i in range(sampling.n)]
         try:
-            decode_together(context, drafts, lengths, sampling)
+            decode_together(context, drafts, readings, sampling)
         finally:
             for draft in drafts:
                 draft.sampler.close()
-            for sequence in range(1, context.n_seq):
-                context.trim(sequence, 0)
-            context.trim(0, len(self._held))
         return [draft.completion() for draft in drafts]
 
 
@@ -239,7 +298,7 @@ def _same_beginning(left: Sequence[int], right: Sequence[int]) -> int:
     return min(len(left), len(right))
 
 
-def _interruptible(work: Callable[[], Generation], abort: Callable[[], None]) -> Generation:
+def _interruptible(work: Callable[[], T], abort: Callable[[], None]) -> T:
     """`work()` on another thread, so that Ctrl-C reaches the main one while native code runs; then abort and wait."""
     from gorilla_cli.backends.llama_context import Aborted
 

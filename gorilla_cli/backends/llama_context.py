@@ -95,6 +95,7 @@ class LlamaContext:
         self.n_vocab = llama_cpp.llama_vocab_n_tokens(self._vocab)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = llama_cpp.llama_batch_init(max(self.n_batch, n_seq), 0, 1)
+        self.held: list[list[int]] = [[] for _ in range(n_seq)]  # the tokens whose KV state each sequence holds
 
     def _load_model(self, path: Path, gpu_layers: int):
         params = self._lib.llama_model_default_params()
@@ -164,19 +165,27 @@ class LlamaContext:
             self.decode([(token, start + offset + i, sequence, False) for i, token in enumerate(part)])
 
     def decode(self, rows: Sequence[tuple[int, int, int, bool]]) -> None:
-        """Evaluate rows of (token, position, sequence, keep logits), at most `n_batch` of them. Raises Aborted."""
+        """Evaluate rows of (token, position, sequence, keep logits), at most `n_batch`, each at its sequence's end.
+
+        Raises Aborted; then the sequences hold what they held before.
+        """
         batch = self._batch
         batch.n_tokens = len(rows)
         for i, (token, position, sequence, wanted) in enumerate(rows):
             batch.token[i], batch.pos[i], batch.logits[i] = token, position, wanted
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, sequence
         code = self._lib.llama_decode(self._context, batch)
+        if code:
+            for sequence in {row[2] for row in rows}:
+                self.trim(sequence, len(self.held[sequence]))
         if code == ABORTED:
             raise Aborted
         if code == 1:
             raise self.too_long()
         if code:
             raise GorillaError(f"llama.cpp failed with code {code}")
+        for token, _, sequence, _ in rows:
+            self.held[sequence].append(token)
 
     def too_long(self) -> GorillaError:
         return GorillaError(
@@ -204,28 +213,33 @@ class LlamaContext:
     def trim(self, sequence: int, length: int) -> None:
         """Forget what `sequence` holds from position `length` on."""
         self._lib.llama_memory_seq_rm(self._memory, sequence, length, -1)
+        del self.held[sequence][length:]
 
     def fork(self, source: int, target: int) -> None:
         """Let `target` hold what `source` holds; cells are shared, nothing is copied."""
+        self.trim(target, 0)
         self._lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        self.held[target] = list(self.held[source])
 
-    def save_state(self, file: Path, tokens: Sequence[int]) -> None:
-        """Write the KV state of sequence 0, which holds `tokens`. Raises OSError when it cannot be written."""
+    def save_state(self, file: Path, sequence: int) -> None:
+        """Write the KV state of `sequence` and the tokens it holds. Raises OSError when it cannot be written."""
+        tokens = self.held[sequence]
         array = (self._lib.llama_token * len(tokens))(*tokens)
-        if not self._lib.llama_state_seq_save_file(self._context, os.fsencode(file), 0, array, len(tokens)):
+        if not self._lib.llama_state_seq_save_file(self._context, os.fsencode(file), sequence, array, len(tokens)):
             raise OSError(f"llama.cpp could not write {file.name}")
 
-    def load_state(self, file: Path, capacity: int) -> list[int]:
-        """Restore sequence 0 from `file`; the tokens it holds, or an empty list when the file does not fit."""
+    def load_state(self, file: Path, capacity: int, sequence: int) -> list[int]:
+        """Restore `sequence` from `file`; the tokens it holds, or an empty list when the file does not fit."""
         tokens = (self._lib.llama_token * capacity)()
         count = ctypes.c_size_t()
         size = self._lib.llama_state_seq_load_file(
-            self._context, os.fsencode(file), 0, tokens, capacity, ctypes.byref(count)
+            self._context, os.fsencode(file), sequence, tokens, capacity, ctypes.byref(count)
         )
         if not size:
-            self.trim(0, 0)
+            self.trim(sequence, 0)
             return []
-        return list(tokens[: count.value])
+        self.held[sequence] = list(tokens[: count.value])
+        return self.held[sequence]
 
 
 class Sampler:

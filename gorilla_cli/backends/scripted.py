@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from gorilla_cli.errors import ModelMissing, UsageError
-from gorilla_cli.types import Completion, Generation, ModelInfo, Prompt, Sampling, Usage
+from gorilla_cli.types import Completion, Generation, ModelInfo, Prompt, Sampling, Usage, Weighing
 
 PREFIX = "scripted:"
+UNLIKELY = -20.0
 
 
 class ScriptedBackend:
@@ -44,12 +46,25 @@ class ScriptedBackend:
 
     def generate(self, prompt: Prompt, sampling: Sampling) -> Generation:
         """The scripted completions for the prompt's last turn, at most `sampling.n`; an empty one without a match."""
-        self.load()
-        matching = [answer for answer in self._answers or [] if answer["match"] in prompt.rest]
-        texts = matching[-1]["completions"][: sampling.n] if matching else [""]
+        texts = self._texts(prompt.rest)[: sampling.n] or [""]
         completions = tuple(Completion(text, len(text.split()), -0.1, "stop") for text in texts)
         words = len(prompt.prefix.split()), len(prompt.rest.split())
         return Generation(completions, Usage(sum(words), words[0], sum(c.tokens for c in completions)))
+
+    def weigh(self, prompt: Prompt, options: Sequence[str]) -> Weighing:
+        """The earlier an option stands among the scripted completions, the likelier; others are not."""
+        rows = []
+        for reading in (prompt.rest, *prompt.others):
+            texts = self._texts(reading)
+            rows.append(tuple(-float(texts.index(option)) if option in texts else UNLIKELY for option in options))
+        words = len(prompt.prefix.split()), len(prompt.rest.split())
+        return Weighing(tuple(rows), Usage(sum(words), words[0], 0))
+
+    def _texts(self, rest: str) -> list[str]:
+        """The completions of the last answer that matches."""
+        self.load()
+        matching = [answer for answer in self._answers or [] if answer["match"] in rest]
+        return matching[-1]["completions"] if matching else []
 
 
 def _answers(data: dict) -> list[dict]:

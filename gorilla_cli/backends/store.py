@@ -15,13 +15,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gorilla_cli import config
-from gorilla_cli.backends.catalogue import ModelEntry, chat_format_of
+from gorilla_cli.backends.catalogue import ENCODER, WRITER, ModelEntry, chat_format_of, kind_of
 from gorilla_cli.backends.gguf import Header, read_header
-from gorilla_cli.errors import ModelDamaged, ModelMissing, StateError
+from gorilla_cli.errors import ModelDamaged, ModelMissing, StateError, UsageError
 from gorilla_cli.sanitise import one_line
 
 CHUNK = 1 << 20
 FORMAT = 1
+CANNOT = {ENCODER: "is an encoder: it compares sentences and writes none", WRITER: "writes and is no encoder"}
 
 Progress = Callable[[int, int], None]
 
@@ -47,6 +48,11 @@ class StoredModel:
     chat_format: str
     architecture: str
 
+    @property
+    def kind(self) -> str:
+        """What it is for: "writer" or "encoder"."""
+        return kind_of(self.architecture)
+
 
 class ModelStore:
     """The models under one folder. Every method that changes the record holds a lock on it."""
@@ -66,9 +72,14 @@ class ModelStore:
             raise ModelMissing(f"the model {one_line(name)} is not here", _pull(name))
         return models[name]
 
-    def path(self, name: str) -> Path:
-        """The file of `name`, still of the size and time it was adopted with. Raises ModelMissing, ModelDamaged."""
+    def path(self, name: str, kind: str = WRITER) -> Path:
+        """The file of `name`, still of the size and time it was adopted with; `kind` is what it is wanted for.
+
+        "" wants any kind. Raises ModelMissing, ModelDamaged, and UsageError when it is of the other kind.
+        """
         model = self.info(name)
+        if kind not in ("", model.kind):
+            raise UsageError(f"{one_line(name)} {CANNOT[model.kind]}", "run: gorilla model list")
         if (stat := _stat(model)) is None:
             raise ModelMissing(f"the file of the model {one_line(name)} is gone", _pull(name))
         if (stat.st_size, stat.st_mtime_ns) != (model.size, model.mtime_ns):
@@ -236,9 +247,15 @@ def _stored(entry: ModelEntry, path: Path, header: Header, sha256: str, source: 
         date=date,
         licence=entry.licence,
         context=entry.context or header.context_length,
-        chat_format=entry.chat_format or chat_format_of(header.chat_template),
+        chat_format=_chat_format(entry, header),
         architecture=one_line(header.architecture),
     )
+
+
+def _chat_format(entry: ModelEntry, header: Header) -> str:
+    if kind_of(header.architecture) == ENCODER:
+        return ""
+    return entry.chat_format or chat_format_of(header.chat_template)
 
 
 def _fields(model: StoredModel) -> dict[str, object]:

