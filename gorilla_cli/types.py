@@ -119,6 +119,7 @@ class ApiRecord:
     `id` is unique in the index: its source, a colon, the call. `source` says where it comes from ("shipped:torchhub",
     "records:NAME", "python:PACKAGE", "openapi:NAME"). `performance` is text to show, `figures` what can be compared.
     `requests` are questions in a user's words that this call answers. `kind` says who can run it: "python" or "http".
+    `documents` counts what describes the call: much described, much used.
     """
 
     id: str
@@ -138,6 +139,7 @@ class ApiRecord:
     licence: str = ""
     languages: tuple[str, ...] = ()
     downloads: int | None = None
+    documents: int = 1
     kind: str = "python"
     stamp: str = ""
 

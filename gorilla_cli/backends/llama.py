@@ -181,11 +181,11 @@ class LlamaBackend:
     def _longest_beginning(self, reading: Sequence[int], prefix: int) -> tuple[int, int]:
         """How much of `reading` but its last token is held, and by which sequence.
 
-        Beyond the prefix only where it goes on from a whole earlier reading: sums over other batches differ in their
-        last bits, and the same request must give the same answer whatever was asked before.
+        Beyond the prefix only where it goes on after a whole earlier reading: where numbers lie in the cache changes
+        the last bits of their sums, and the same request must give the same answer whatever was asked before.
         """
         held = self._loaded.held
-        continued = any(list(reading[: len(old) - 1]) == list(old[:-1]) for old in self._readings)
+        continued = any(len(old) < len(reading) and old == list(reading[: len(old)]) for old in self._readings)
         most = len(reading) - 1 if continued else min(prefix, len(reading) - 1)
         shared = [min(_same_beginning(tokens, reading), most) for tokens in held]
         return max(shared), shared.index(max(shared))

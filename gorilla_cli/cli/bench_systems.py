@@ -120,7 +120,7 @@ def _bare(name: str, sampling: Sampling, counted: bool) -> System:
     from gorilla_cli.bench.systems import BareSystem
     from gorilla_cli.prompts.chat import chat_format
 
-    backend, form = wiring.backend_named(name)
+    backend, form, _ = wiring.backend_named(name)
     return BareSystem(backend, chat_format(form), sampling, _lookup() if counted else None)
 
 

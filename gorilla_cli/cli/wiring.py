@@ -131,12 +131,14 @@ def catalogue() -> CatalogueSource:
     return registry.factory("sources", "catalogue")(config.catalogue_dir() / "catalogue", config.platform())
 
 
-def backend_named(name: str) -> tuple[Backend, str]:
-    """The backend for `--model NAME` and the chat format its prompts need. Raises ModelMissing, UsageError."""
+def backend_named(name: str) -> tuple[Backend, str, int | None]:
+    """The backend for `--model NAME`, the chat format its prompts need, and the bytes of its weights, None when a
+    script answers. Raises ModelMissing, UsageError.
+    """
     if name.startswith("scripted:"):
-        return registry.factory("backends", "scripted")(Path(name.removeprefix("scripted:"))), "chatml"
+        return registry.factory("backends", "scripted")(Path(name.removeprefix("scripted:"))), "chatml", None
     model = stored_model(name)
-    return backend(model), model.chat_format
+    return backend(model), model.chat_format, model.size
 
 
 def _at_the_end(work: Callable[[], None]) -> None:
@@ -152,7 +154,7 @@ def pipeline(name: str, gate: DocsGate) -> Pipeline:
     from gorilla_cli.verifiers.parser import Parser
 
     known = knowledge()
-    running, form = backend_named(name)
+    running, form, size = backend_named(name)
     parser = Parser()
     parser.start()
     _at_the_end(parser.close)
@@ -173,5 +175,5 @@ def pipeline(name: str, gate: DocsGate) -> Pipeline:
         verifiers=verifiers,
         corrector=values,
         chat_format=chat_format(form),
-        gate=gate,
+        gate=gate if size is None else gate.suited(size),
     )

@@ -34,7 +34,8 @@ REBUILD = "delete it, run: gorilla setup, and add your own records again"
 
 TABLES = """
 CREATE TABLE records (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL, call TEXT NOT NULL,
-    stamp TEXT NOT NULL, tokens INTEGER NOT NULL, embedded INTEGER NOT NULL, rest TEXT NOT NULL);
+    stamp TEXT NOT NULL, tokens INTEGER NOT NULL, embedded INTEGER NOT NULL, documents INTEGER NOT NULL,
+    rest TEXT NOT NULL);
 CREATE INDEX records_source ON records (source);
 CREATE INDEX records_call ON records (call);
 CREATE INDEX records_pending ON records (key) WHERE embedded = 0;
@@ -234,6 +235,7 @@ def row(record: ApiRecord) -> str:
     rest["api_arguments"] = [_argument_row(argument) for argument in record.api_arguments]
     rest["figures"] = [[strip(one.metric), strip(one.dataset), one.value] for one in record.figures]
     rest["downloads"] = record.downloads
+    rest["documents"] = record.documents if record.documents > 1 else None
     rest["api_call"] = strip(record.api_call) if strip(record.api_call) != call_of(record) else ""
     return json.dumps({name: value for name, value in rest.items() if value not in ("", [], None)}, ensure_ascii=False)
 
@@ -260,6 +262,7 @@ def _record(id: str, source: str, call: str, stamp: str, rest: str) -> ApiRecord
         figures = tuple(Figure(_text(one[0]), _text(one[1]), float(one[2])) for one in values.get("figures", ()))
         downloads = values.get("downloads")
         read_out = {"figures": figures, "downloads": None if downloads is None else int(downloads)}
+        read_out["documents"] = int(values.get("documents", 1))
         fields["api_call"] = _text(values.get("api_call", call))
         return ApiRecord(id=id, source=source, stamp=stamp, api_arguments=arguments, **read_out, **fields, **lists)
     except (ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:

@@ -19,7 +19,7 @@ from gorilla_cli.types import ApiRecord
 FLUSHED = 20_000  # records whose term counts are held before they are written
 EMBEDDED = 256  # records read by the encoder at a time
 BULK = 5_000  # records after which the search tables are worth tidying up
-COLUMNS = "id, source, call, stamp, tokens, embedded, rest"
+COLUMNS = "id, source, call, stamp, tokens, embedded, documents, rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ class Writing:
         self.drop([strip(record.id)])
         terms = record_fields.terms(record)
         call = record_store.call_of(record)
-        values = (strip(record.id), strip(source), call, strip(record.stamp), len(terms), 0, record_store.row(record))
-        sql = f"INSERT INTO records ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        names = (strip(record.id), strip(source), call, strip(record.stamp))
+        values = (*names, len(terms), 0, max(1, record.documents), record_store.row(record))
+        sql = f"INSERT INTO records ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
         key = self._db.execute(sql, values).lastrowid or 0
         self._insert("records", key, terms)
         for place, words in enumerate(record_fields.requests(record)):

@@ -160,6 +160,7 @@ def to_row(record: ApiRecord) -> dict[str, Any]:
     ours = {"requests": list(record.requests), "licence": record.licence, "languages": list(record.languages)}
     row |= {key: value for key, value in ours.items() if value}
     row |= {"downloads": record.downloads} if record.downloads is not None else {}
+    row |= {"documents": record.documents} if record.documents > 1 else {}
     return row | ({"kind": record.kind} if record.kind != "python" else {})
 
 
@@ -183,6 +184,7 @@ def merged(parts: list[ApiRecord]) -> ApiRecord:
             requests=_every(part.requests for part in parts),
             licence=_most(part.licence for part in parts),
             languages=_every(part.languages for part in parts),
+            documents=sum(part.documents for part in parts),
             downloads=max((part.downloads for part in parts if part.downloads is not None), default=None),
         )
     )
@@ -219,8 +221,9 @@ def _check_types(row: dict[str, Any]) -> None:
 
 
 def _check_ours(row: dict[str, Any]) -> None:
-    if row.get("downloads") is not None and (type(row["downloads"]) is not int or row["downloads"] < 0):
-        raise WrongRow("downloads: no count")
+    for name, least in (("downloads", 0), ("documents", 1)):
+        if row.get(name) is not None and (type(row[name]) is not int or row[name] < least):
+            raise WrongRow(f"{name}: no count")
     if row.get("kind") is not None and row["kind"] not in KINDS:
         raise WrongRow(f"kind: is one of {', '.join(KINDS)}")
     for key in ("api_arguments", "example_code", "python_environment_requirements"):
@@ -264,6 +267,7 @@ def _normalised(row: dict[str, Any], source: str) -> ApiRecord:
         licence=record_fields.line(row.get("licence")),
         languages=record_fields.lines(row.get("languages")),
         downloads=row.get("downloads"),
+        documents=row.get("documents") or 1,
         kind=row.get("kind") or "python",
     )
 
