@@ -121,6 +121,10 @@ class Paths:
         return self._dirs["data"] / "index.db"
 
     @property
+    def records(self) -> Path:
+        return self._dirs["data"] / "records.db"
+
+    @property
     def tldr(self) -> Path:
         return self._dirs["data"] / "tldr.zip"
 

@@ -17,8 +17,13 @@ BUILT_IN = {
         "catalogue": "gorilla_cli.sources.catalogue:CatalogueSource",
         "man": "gorilla_cli.sources.man:ManSource",
         "tldr": "gorilla_cli.sources.tldr:TldrSource",
+        "records": "gorilla_cli.sources.records:RecordFile",
+        "python": "gorilla_cli.sources.python_package:PythonPackage",
+        "openapi": "gorilla_cli.sources.openapi:OpenApi",
     },
     "retrieval": {"bm25": "gorilla_cli.retrieval.index:Index"},
+    "records": {"index": "gorilla_cli.retrieval.records:RecordIndex"},
+    "encoders": {"llama.cpp": "gorilla_cli.backends.encoder:LlamaEncoder"},
     "backends": {
         "llama.cpp": "gorilla_cli.backends.llama:LlamaBackend",
         "scripted": "gorilla_cli.backends.scripted:ScriptedBackend",
@@ -31,8 +36,14 @@ BUILT_IN = {
         "entities": "gorilla_cli.verifiers.entities:EntityVerifier",
         "values": "gorilla_cli.verifiers.values:ValueVerifier",
         "policy": "gorilla_cli.verifiers.policy:PolicyVerifier",
+        "calls": "gorilla_cli.verifiers.apimatch:CallVerifier",
+        "code": "gorilla_cli.verifiers.apicode:CodeVerifier",
     },
-    "executors": {"shell": "gorilla_cli.executors.shell:ShellExecutor"},
+    "executors": {
+        "shell": "gorilla_cli.executors.shell:ShellExecutor",
+        "python": "gorilla_cli.executors.python_code:PythonExecutor",
+        "http": "gorilla_cli.executors.http:HttpExecutor",
+    },
 }
 
 

@@ -5,14 +5,20 @@ Text for people is a list of (style, text) fragments; `terminal` knows how a sty
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from gorilla_cli.sanitise import one_line, show
-from gorilla_cli.types import Candidate, Finding, Level, Proposal, Trace, Verdict
+from gorilla_cli.types import ApiCall, Candidate, Finding, Level, Proposal, Trace, Verdict
+
+if TYPE_CHECKING:
+    from gorilla_cli.apis.constraints import Constraint
 
 Fragment = tuple[str, str]
 
 SCHEMA = 1
+RECORD = "record"  # the check of findings that say what a record is
 STYLES = {Verdict.SAFE: "safe", Verdict.CAUTION: "caution", Verdict.DANGEROUS: "dangerous"}
 
 
@@ -49,12 +55,39 @@ def _candidate_json(candidate: Candidate) -> dict:
             for finding in candidate.findings
         ],
         "cites": [asdict(cite) for cite in candidate.cites],
+        **_api_json(candidate),
     }
+
+
+def _api_json(candidate: Candidate) -> dict:
+    if not isinstance(candidate.action, ApiCall):
+        return {}
+    action = candidate.action
+    return {"call": action.call, "code": action.code, "record": action.record, "score": round(candidate.score, 3)}
+
+
+def api_json(proposal: Proposal, constraints: Sequence[Constraint], failed: int, unknown: Mapping[str, int]) -> dict:
+    """As `proposal_json`, with the limits of the request and how many records they left out."""
+    limits = [
+        {
+            "metric": one.metric,
+            "relation": one.relation,
+            "value": one.words[0] if one.words else one.value,
+            "dataset": one.dataset,
+            "text": one.text,
+        }
+        for one in constraints
+    ]
+    left_out = {"failed": failed, "unknown": dict(unknown)}
+    return {**proposal_json(proposal), "constraints": limits, "left_out": left_out}
 
 
 def command_fragments(candidate: Candidate) -> list[Fragment]:
     """The whole command, control characters spelled out, with the spans of its findings marked."""
-    command = candidate.action.command
+    return _text_fragments(candidate, candidate.action.command)
+
+
+def _text_fragments(candidate: Candidate, command: str) -> list[Fragment]:
     marked = _marks(candidate.findings, len(command))
     fragments: list[Fragment] = []
     start = 0
@@ -88,9 +121,15 @@ def candidate_fragments(candidate: Candidate, number: int, selected: bool) -> li
     verdict = candidate.verdict
     fragments: list[Fragment] = [("selected", "> ") if selected else ("", "  "), ("number", f"{number} ")]
     indent = " " * 4
-    for style, text in command_fragments(candidate):
-        fragments.append((style, text.replace("\n", "\n" + indent)))
+    if isinstance(candidate.action, ApiCall):
+        fragments.append(("command", _visible(one_line(candidate.action.call))))
+    else:
+        for style, text in command_fragments(candidate):
+            fragments.append((style, text.replace("\n", "\n" + indent)))
     fragments += [("", "  "), (STYLES[verdict], verdict.word), ("", "\n")]
+    for finding in candidate.findings:
+        if finding.check == RECORD:
+            fragments += [("source", indent + one_line(finding.message)), ("", "\n")]
     if candidate.was:
         fragments += [("source", f"{indent}corrected, the model wrote: {one_line(candidate.was)}"), ("", "\n")]
     for finding in complaints(candidate):

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gorilla_cli.errors import NotConfirmed
+from gorilla_cli.executors.python_blanks import Blank, blanks, filled
 from gorilla_cli.history import History
 from gorilla_cli.pipeline import Pipeline
 from gorilla_cli.protocols import Executor
 from gorilla_cli.sanitise import one_line
 from gorilla_cli.terminal import Terminal
-from gorilla_cli.types import Approved, Candidate, Proposal, Request, Trace, Verdict
+from gorilla_cli.types import ApiCall, Approved, Candidate, Proposal, Request, Trace, Verdict
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"  # none that is mistaken for another
 
@@ -58,17 +59,48 @@ class Session:
         if choice.what == "leave":
             raise NotConfirmed("nothing was run")
         candidate = proposal.candidates[choice.index]
-        blanks = _blanks(candidate)
-        if choice.what != "edit" and not blanks:
+        if isinstance(candidate.action, ApiCall):
+            return self._with_inputs(candidate, proposal, choice.what == "edit")
+        left = _placeholders(candidate)
+        if choice.what != "edit" and not left:
             return candidate, False
-        if blanks:
-            self.terminal.say(f"fill in {', '.join(map(one_line, blanks))}:")
+        if left:
+            self.terminal.say(f"fill in {', '.join(map(one_line, left))}:")
         text = self.terminal.edit(candidate.action.command)
         if not text.strip():
             raise NotConfirmed("nothing was run")
         if text == candidate.action.command:
             return candidate, False
         return self.pipeline.verify(proposal.request, text, proposal.hits), True
+
+    def _with_inputs(self, candidate: Candidate, proposal: Proposal, edit: bool) -> tuple[Candidate, bool]:
+        """The program with the values of its blanks asked for, edited where that was chosen; verified again."""
+        program = candidate.action.command
+        open_inputs = blanks(program)
+        values = {blank.name: self._value(blank) for blank in open_inputs}
+        text = filled(program, values)
+        if edit:
+            text = self.terminal.edit(text)
+        if not text.strip():
+            raise NotConfirmed("nothing was run")
+        if text == program:
+            return candidate, False
+        again = self.pipeline.verify(proposal.request, text, proposal.hits)
+        return replace(again, cites=candidate.cites), True
+
+    def _value(self, blank: Blank) -> object:
+        """A value typed for a blank. Raises NotConfirmed when nothing is typed."""
+        text = self.terminal.ask_line(f"{blank.name} ({blank.kind}): ").strip()
+        if not text:
+            raise NotConfirmed("nothing was run")
+        if blank.kind == "list":
+            return [part.strip() for part in text.split(";")]
+        if blank.kind == "number":
+            try:
+                return float(text) if "." in text else int(text)
+            except ValueError:
+                raise NotConfirmed(f"{text!r} is no number; nothing was run") from None
+        return text
 
     def _run(self, candidate: Candidate, proposal: Proposal, edited: bool) -> int:
         approved = _approve(candidate, proposal.request)
@@ -81,7 +113,7 @@ class Session:
         return outcome.exit_code
 
 
-def _blanks(candidate: Candidate) -> list[str]:
+def _placeholders(candidate: Candidate) -> list[str]:
     """The parts of the command that stand for a name somebody has to fill in, such as <file>."""
     spans = [finding.span for finding in candidate.findings if finding.check == "placeholder" and finding.span]
     return list(dict.fromkeys(candidate.action.command[slice(*span)] for span in sorted(spans)))

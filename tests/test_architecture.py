@@ -29,13 +29,13 @@ DOORS = {
             "ssl",
             "ftplib",
         ),
-        r"backends/download\w*\.py",
+        r"backends/download\w*\.py|executors/http\w*\.py",
     ),
     "process": (
         ("subprocess", "multiprocessing", "pty", "os.exec", "os.fork", "os.spawn", "os.posix_spawn"),
         # wheels starts pip; pages are rendered by man in `sources`, bash -n runs in `syntax`; in `bench`, systems
         # starts another program that is measured, sandbox what was proposed.
-        r"executors/\w+\.py|sources/man\w*\.py|verifiers/(parser|syntax)\.py|backends/(download\w*|wheels)\.py"
+        r"executors/\w+\.py|sources/(man\w*|python_package)\.py|verifiers/(parser|syntax)\.py|backends/(download\w*|wheels)\.py"
         r"|bench/(sandbox|systems)\.py",
     ),
     "terminal": (("termios", "tty", "prompt_toolkit", "curses"), r"terminal\.py"),

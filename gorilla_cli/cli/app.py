@@ -17,6 +17,7 @@ from gorilla_cli.sanitise import one_line
 # name -> ("module:attribute", the help line): help and completion import none of the modules.
 COMMANDS = {
     "ask": ("gorilla_cli.cli.ask:ask", "Propose commands for a request, let you choose, run it."),
+    "api": ("gorilla_cli.cli.api:api", "Propose API calls of model hubs, packages and services, and run one."),
     "setup": ("gorilla_cli.cli.setup:setup", "Pull the model, build the index, warm both up."),
     "doctor": ("gorilla_cli.cli.doctor:doctor", "Check every part and say what to do."),
     "model": ("gorilla_cli.cli.model:model", "List, pull, use, inspect and remove models."),

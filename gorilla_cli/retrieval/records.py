@@ -164,12 +164,12 @@ class RecordIndex:
         """How much there is: records, distinct calls, requests, tokens, vectors, bytes on disk; and the schema."""
 
         def work(db: sqlite3.Connection) -> dict[str, int]:
-            own, requests = (record_store.sizes(db, part) for part in record_store.PARTS)
+            own, asked = (record_store.sizes(db, part) for part in record_store.PARTS)
             calls, vectors = (
                 store.rows(db, f"SELECT count({what}) FROM {table}", (), int)[0][0]  # noqa: S608
                 for what, table in (("DISTINCT call", "records"), ("*", "vectors"))
             )
-            counts = {"records": own.get("docs", 0), "calls": calls, "requests": requests.get("docs", 0)}
+            counts = {"records": own.get("docs", 0), "calls": calls, "requests": asked.get("docs", 0)}
             size = self._path.stat().st_size
             return {**counts, "tokens": own.get("tokens", 0), "vectors": vectors, "bytes": size, **_SCHEMA}
 

@@ -1,0 +1,113 @@
+"""`gorilla api WORDS...`: a call of a documented API for a request, chosen, confirmed and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+
+import click
+
+from gorilla_cli.cli import api_wiring, wiring
+from gorilla_cli.cli.ask import request_of
+from gorilla_cli.errors import ExitCode, UsageError
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What was asked for besides the words."""
+
+    candidates: int
+    print_only: bool
+    as_json: bool
+    model: str | None
+    mode: str
+    free: bool
+    sandbox: bool
+    download: bool
+    writes: bool
+    form: str
+    seed: int
+    debug: bool
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExamples:\n  gorilla api find the emotion in customer reviews\n"
+    "  gorilla api an image classifier under 10 million parameters with at least 75 % ImageNet accuracy\n"
+    "  gorilla api --json --free detect cars in a street photo",
+)
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("-n", "candidates", type=click.IntRange(1, 8), metavar="N", default=3, help="Calls to show (default 3).")
+@click.option("--print", "print_only", is_flag=True, help="Print the best program on stdout; run nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the proposal as JSON; run nothing.")
+@click.option("--model", metavar="NAME|FILE", help="A pulled model, or a GGUF file.")
+@click.option("--mode", type=click.Choice(["retrieval", "zero-shot"]), default="retrieval", help="With --free.")
+@click.option("--free", is_flag=True, help="Let the model write the call; it may not exist, and is checked.")
+@click.option("--sandbox", is_flag=True, help="Run it in bubblewrap: only this folder can be changed.")
+@click.option("--download", is_flag=True, help="Let the program fetch the model that it names.")
+@click.option("--writes", is_flag=True, help="Requests that change something need y instead of a word.")
+@click.option("--form", type=click.Choice(["table", "json"]), default="table", help="How a result is printed.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model.")
+@click.option("--debug", is_flag=True, help="Show times, tokens and tracebacks.")
+def api(words: tuple[str, ...], **options) -> int:
+    """Propose API calls for WORDS out of the records in the index, let you choose one, and run it after you agree."""
+    flags = Flags(**options)
+    if flags.print_only and flags.as_json:
+        raise UsageError("--print and --json exclude each other", "give one of them")
+    text = " ".join(words).strip()
+    if not text:
+        raise UsageError("the request is empty", "say what you want, for example: gorilla api translate a letter")
+    return _answer(text, flags)
+
+
+def _answer(text: str, flags: Flags) -> int:
+    from gorilla_cli import render
+
+    terminal = wiring.terminal()
+    pipeline = api_wiring.pipeline(flags.model or wiring.settings().model, flags.mode, flags.free, flags.writes)
+    with terminal.spinner("thinking"):
+        made = pipeline.propose(request_of(text, None), _sampling(flags))
+    proposal = made.proposal
+    if flags.debug:
+        terminal.say(render.summary_line(proposal))
+    if flags.as_json:
+        print(json.dumps(render.api_json(proposal, made.hand.constraints, made.hand.failed, made.hand.unknown)))
+        return ExitCode.DONE
+    _say_limits(terminal, made)
+    best = proposal.candidates[0]
+    if flags.print_only:
+        code = best.action.command
+        print(render.plain(render.command_fragments(best)) if sys.stdout.isatty() else code, end="")
+        for finding in render.complaints(best):
+            terminal.say(f"! {render.one_line(finding.message)}")
+        return ExitCode.DONE
+    return _session(pipeline, terminal, flags, proposal)
+
+
+def _say_limits(terminal, made) -> None:
+    """What the limits of the request left out: a person must know what was not looked at."""
+    from gorilla_cli.apis.hand import told
+
+    held = made.hand
+    if held.constraints:
+        limits = " and ".join(repr(one.text) for one in held.constraints)
+        terminal.say(f"within {limits}: {len(held.hits)} records, {held.failed} others do not{told(held.unknown)}")
+
+
+def _session(pipeline, terminal, flags: Flags, proposal) -> int:
+    from gorilla_cli.history import History
+    from gorilla_cli.session import Session
+
+    executor = api_wiring.executor(dict(os.environ), sandbox=flags.sandbox, network=flags.download, form=flags.form)
+    for control in executor.controls():
+        terminal.say(f"  {control}")
+    history = History(wiring.paths().history, wiring.settings().history)
+    return Session(pipeline, executor, history, terminal, wiring.now).choose_and_run(proposal)
+
+
+def _sampling(flags: Flags):
+    from gorilla_cli.types import Sampling
+
+    return Sampling(n=flags.candidates, temperature=0.0, seed=flags.seed, max_tokens=wiring.settings().max_tokens)

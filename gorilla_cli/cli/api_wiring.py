@@ -1,0 +1,120 @@
+"""Puts the rooms of an API request together: the index of records, the encoder, the pipeline, the executor."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gorilla_cli import config, registry
+from gorilla_cli.cli import wiring
+from gorilla_cli.errors import IndexMissing, ModelMissing, StateError
+
+if TYPE_CHECKING:
+    from gorilla_cli.apis.checking import ApiExecutor
+    from gorilla_cli.apis.pipeline import ApiPipeline
+    from gorilla_cli.protocols import Encoder, RecordSource
+    from gorilla_cli.retrieval.records import RecordIndex
+
+ENCODER = "all-minilm-l6-v2"
+SHIPPED = ("torchhub", "huggingface", "tensorflowhub")
+SECRET = "GORILLA_SECRET_"  # noqa: S105 - the beginning of a variable's name: GORILLA_SECRET_NAME holds the secret NAME
+
+
+def encoder() -> Encoder | None:
+    """The sentence encoder when it has been pulled, else None: then only words count."""
+    try:
+        path = wiring.store().path(ENCODER, kind="encoder")
+        sha256 = wiring.store().info(ENCODER).sha256
+    except ModelMissing:
+        return None
+    threads = wiring.settings().threads or config.physical_cores()
+    return registry.factory("encoders", "llama.cpp")(path, sha256, threads)
+
+
+def records() -> RecordIndex:
+    """The index of API records."""
+    return registry.factory("records", "index")(wiring.paths().records, encoder())
+
+
+def shipped() -> Iterator[RecordSource]:
+    """The records that ship with gorilla, a source for each hub."""
+    for name in SHIPPED:
+        yield record_file(config.catalogue_dir() / "records" / f"{name}.jsonl", f"shipped:{name}")
+
+
+def record_file(path: Path, name: str) -> RecordSource:
+    return registry.factory("sources", "records")(path, name)
+
+
+def add_shipped(index: RecordIndex, terminal) -> None:
+    """Bring the shipped records into the index; quick when nothing has changed."""
+    with terminal.spinner("indexing API records"):
+        for source in shipped():
+            index.sync(source)
+
+
+def ready(terminal) -> RecordIndex:
+    """The index, made now when there is none, with the files read again that have changed since they were added."""
+    index = records()
+    try:
+        index.stats()
+    except IndexMissing:
+        add_shipped(index, terminal)
+    refresh(index, terminal)
+    return index
+
+
+def refresh(index: RecordIndex, terminal) -> None:
+    """Read again the files of records that have changed: an edited record must change the next answer."""
+    for known in index.remembered():
+        file = Path(known.file)
+        try:
+            status = file.stat()
+        except OSError:
+            continue  # gone: what was read stays until it is removed
+        if (status.st_mtime_ns, status.st_size) != (known.mtime_ns, known.size):
+            with terminal.spinner(f"reading {file.name} again"):
+                index.sync(record_file(file, known.source))
+                index.remember(known.source, file, status.st_mtime_ns, status.st_size)
+
+
+def pipeline(name: str, mode: str, free: bool, writes: bool) -> ApiPipeline:
+    """All rooms of an API request. Raises ModelMissing, UsageError, StateError."""
+    from gorilla_cli.apis.checking import ProgramVerifier
+    from gorilla_cli.apis.pipeline import ApiPipeline
+    from gorilla_cli.prompts.chat import chat_format
+    from gorilla_cli.types import Level
+
+    index = ready(wiring.terminal())
+    running, form, _ = wiring.backend_named(name)
+    code = ProgramVerifier(registry.factory("verifiers", "code")(), Level.CAUTION if writes else Level.DANGEROUS)
+    return ApiPipeline(
+        backend=running,
+        retriever=index,
+        verifiers=[registry.factory("verifiers", "calls")(index), code],
+        chat_format=chat_format(form),
+        mode=mode,
+        free=free,
+        secrets=secrets,
+    )
+
+
+def secrets() -> dict[str, str]:
+    """Secrets for HTTP calls by name, from variables such as GORILLA_SECRET_petstore."""
+    return {name.removeprefix(SECRET): value for name, value in os.environ.items() if name.startswith(SECRET)}
+
+
+def executor(environment: dict[str, str], *, sandbox: bool, network: bool, form: str) -> ApiExecutor:
+    """What runs Python calls with this interpreter, and sends requests. Raises StateError without a sandbox."""
+    from gorilla_cli.apis.checking import ApiExecutor
+    from gorilla_cli.executors.python_code import sandbox_available
+
+    if sandbox and not sandbox_available(environment):
+        raise StateError("bubblewrap is missing, so there is no sandbox", "install it: apt-get install bubblewrap")
+    python = registry.factory("executors", "python")(
+        sys.executable, environment=environment, sandbox=sandbox, network=network, form=form
+    )
+    return ApiExecutor(python, registry.factory("executors", "http")())
