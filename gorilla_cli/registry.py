@@ -20,6 +20,7 @@ BUILT_IN = {
         "records": "gorilla_cli.sources.records:RecordFile",
         "python": "gorilla_cli.sources.python_package:PythonPackage",
         "openapi": "gorilla_cli.sources.openapi:OpenApi",
+        "hub": "gorilla_cli.sources.hub:HubRecords",
     },
     "retrieval": {"bm25": "gorilla_cli.retrieval.index:Index"},
     "records": {"index": "gorilla_cli.retrieval.records:RecordIndex"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ENCODER = "all-minilm-l6-v2"
 SHIPPED = ("torchhub", "huggingface", "tensorflowhub")
+FETCHED_BYTES = 16 * 1024 * 1024
 SECRET = "GORILLA_SECRET_"  # noqa: S105 - the beginning of a variable's name: GORILLA_SECRET_NAME holds the secret NAME
 
 
@@ -47,6 +49,19 @@ def shipped() -> Iterator[RecordSource]:
 
 def record_file(path: Path, name: str) -> RecordSource:
     return registry.factory("sources", "records")(path, name)
+
+
+def fetched(url: str) -> bytes:
+    """What lies at `url`, at most 16 MiB. Raises as the download does."""
+    from gorilla_cli.backends.download import fetch_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        return fetch_file(url, Path(folder) / "document", FETCHED_BYTES).read_bytes()
+
+
+def hub_endpoint() -> str:
+    """Where the hub is; HF_ENDPOINT names a mirror, as for its own client."""
+    return os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
 
 
 def add_shipped(index: RecordIndex, terminal) -> None:

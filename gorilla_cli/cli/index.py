@@ -7,15 +7,17 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
-from gorilla_cli.cli import wiring
+from gorilla_cli.cli import api_wiring, wiring
 from gorilla_cli.errors import IndexMissing, StateError, UsageError
 
 TLDR_URL = "https://github.com/tldr-pages/tldr/releases/latest/download/tldr-pages.en.zip"
 TLDR_BYTES = 64 * 1024 * 1024
 SOURCES = ("catalogue", "man", "tldr")
+RECORDS = ("records", "python", "openapi", "hub")
 
 
 @click.group(epilog="\b\nExamples:\n  gorilla index build\n  gorilla index search disk usage")
@@ -42,6 +44,7 @@ def build_index(terminal, *, fresh: bool, wait: bool) -> None:
         _build_frequent(terminal)
     else:
         _update(terminal, wiring.catalogue())
+    api_wiring.add_shipped(api_wiring.records(), terminal)
     if not wait:
         _start_tail()
         return
@@ -115,13 +118,22 @@ def _only_one_tail() -> Iterator[bool]:
 
 @index.command(
     epilog="\b\nExamples:\n  gorilla index add tldr\n  gorilla index add tldr ./tldr-pages.en.zip\n"
-    "  gorilla index add man rsync gdb"
+    "  gorilla index add man rsync gdb\n  gorilla index add records ./my_apis.jsonl\n"
+    "  gorilla index add python json\n  gorilla index add openapi ./petstore.yaml"
 )
-@click.argument("source", type=click.Choice(SOURCES))
+@click.argument("source", type=click.Choice((*SOURCES, *RECORDS)))
 @click.argument("what", nargs=-1)
-def add(source: str, what: tuple[str, ...]) -> None:
-    """Add or update a source: tldr [ZIP|URL], man [PROGRAM...], or catalogue."""
+@click.option("--name", default="", metavar="NAME", help="Name of a source of records (default: that of the file).")
+def add(source: str, what: tuple[str, ...], name: str) -> None:
+    """Add or update a source: tldr [ZIP|URL], man [PROGRAM...], catalogue; or of API records: records FILE,
+    python PACKAGE, openapi FILE|URL, hub.
+    """
     terminal = wiring.terminal()
+    if source in RECORDS:
+        from gorilla_cli.cli import records
+
+        records.add(source, what, name, terminal)
+        return
     if not _usable(wiring.paths().index):
         _build_frequent(terminal)
     if source == "tldr":
@@ -171,8 +183,10 @@ def _add_pages(programs: tuple[str, ...], terminal) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_sources(as_json: bool) -> None:
     """Show the sources and how many documents each gave."""
-    counts = _reader().sources()
-    print(json.dumps(counts) if as_json else "\n".join(f"{name:<10} {count:>7,}" for name, count in counts.items()))
+    from gorilla_cli.cli import records
+
+    counts = {**_reader().sources(), **records.counts()}
+    print(json.dumps(counts) if as_json else "\n".join(f"{name:<24} {count:>7,}" for name, count in counts.items()))
 
 
 @index.command(epilog="\b\nExamples:\n  gorilla index search disk usage by directory\n  gorilla index search -k 3 zip")
@@ -197,8 +211,12 @@ def search(words: tuple[str, ...], k: int, as_json: bool) -> None:
 @click.argument("doc")
 def show(doc: str) -> None:
     """Show one document, by its id or its program."""
+    from gorilla_cli.cli import records
     from gorilla_cli.sanitise import show as harmless
 
+    if text := records.show(doc):
+        print(text)
+        return
     found = _reader().show(doc)
     docs = [found] if found else wiring.knowledge().manual(doc)
     if not docs:
@@ -214,15 +232,33 @@ def _text(doc) -> str:
 
 
 @index.command(epilog="\b\nExamples:\n  gorilla index remove tldr\n  gorilla index remove man")
-@click.argument("source", type=click.Choice(SOURCES))
+@click.argument("source")
 def remove(source: str) -> None:
-    """Take a source out of the index."""
+    """Take a source out of the index, or one API record by its id."""
+    from gorilla_cli.cli import records
     from gorilla_cli.retrieval import writing
 
+    if source not in SOURCES:
+        records.remove(source, wiring.terminal())
+        return
     if source == "tldr":
         wiring.paths().tldr.unlink(missing_ok=True)
     count = writing.remove(wiring.paths().index, source)
     wiring.terminal().say(f"removed {count:,} documents of {source}")
+
+
+@index.command(epilog="\b\nExamples:\n  gorilla index validate ./my_apis.jsonl")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+def validate(file: str) -> int:
+    """Check a file of API records: every row that cannot be used, with its line and the reason."""
+    from gorilla_cli.errors import ExitCode
+    from gorilla_cli.sources.records import check
+
+    report = check(Path(file))
+    for problem in report.problems:
+        print(problem)
+    print(f"{report.rows:,} rows, {report.records:,} records, {report.skipped:,} skipped")
+    return int(ExitCode.FAILURE if report.skipped else ExitCode.DONE)
 
 
 @index.command(epilog="\b\nExamples:\n  gorilla index stats\n  gorilla index stats | jq .docs")

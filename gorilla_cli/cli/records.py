@@ -1,0 +1,111 @@
+"""The part of `gorilla index` that is about API records: adding, listing, validating, removing them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from gorilla_cli.cli import api_wiring
+from gorilla_cli.errors import IndexMissing, UsageError
+
+KINDS = ("records", "python", "openapi", "hub")
+PROBLEMS_SHOWN = 10
+
+
+def add(kind: str, what: tuple[str, ...], name: str, terminal) -> None:
+    """`gorilla index add` for a source of API records. Raises UsageError, StateError."""
+    if kind != "hub" and len(what) != 1:
+        raise UsageError(f"index add {kind} takes one argument", EXAMPLES[kind])
+    index = api_wiring.records()
+    sources = {"records": _file, "python": _package, "openapi": _openapi, "hub": _hub}[kind](what, name, terminal)
+    for source in sources:
+        with terminal.spinner(f"reading {source.name}"):
+            change = index.sync(source)
+        for problem in getattr(source, "problems", ())[:PROBLEMS_SHOWN]:
+            terminal.say(f"  skipped {problem}")
+        if (more := len(getattr(source, "problems", ())) - PROBLEMS_SHOWN) > 0:
+            terminal.say(f"  and {more} more; all of them: gorilla index validate FILE")
+        terminal.say(
+            f"{source.name}: {change.added:,} added, {change.changed:,} changed, {change.removed:,} removed, "
+            f"{change.kept:,} as before"
+        )
+        if kind == "records":
+            _remember(index, source.name, Path(what[0]))
+
+
+EXAMPLES = {
+    "records": "gorilla index add records ./my_apis.jsonl",
+    "python": "gorilla index add python json",
+    "openapi": "gorilla index add openapi ./petstore.yaml",
+}
+
+
+def _remember(index, source: str, file: Path) -> None:
+    status = file.stat()
+    index.remember(source, file.resolve(), status.st_mtime_ns, status.st_size)
+
+
+def _file(what: tuple[str, ...], name: str, terminal) -> list:
+    path = Path(what[0])
+    if not path.is_file():
+        raise UsageError(f"there is no file {what[0]}", EXAMPLES["records"])
+    return [api_wiring.record_file(path, f"records:{name or path.stem}")]
+
+
+def _package(what: tuple[str, ...], name: str, terminal) -> list:
+    from gorilla_cli import registry
+
+    terminal.say(f"{what[0]} is imported in a process of its own to read its signatures")
+    return [registry.factory("sources", "python")(what[0], sys.executable)]
+
+
+def _openapi(what: tuple[str, ...], name: str, terminal) -> list:
+    from gorilla_cli import registry
+
+    location = what[0] if "://" in what[0] else Path(what[0])
+    return [registry.factory("sources", "openapi")(location, api_wiring.fetched)]
+
+
+def _hub(what: tuple[str, ...], name: str, terminal) -> list:
+    from gorilla_cli import registry
+
+    return [registry.factory("sources", "hub")(api_wiring.fetched, api_wiring.hub_endpoint())]
+
+
+def counts() -> dict[str, int]:
+    """How many API records each source gave; empty without an index of them."""
+    try:
+        return api_wiring.records().sources()
+    except IndexMissing:
+        return {}
+
+
+def remove(source: str, terminal) -> None:
+    """Take out a source of records, or one record by its id. Raises UsageError when there is neither."""
+    index = api_wiring.records()
+    if source in counts():
+        terminal.say(f"removed {index.remove(source):,} API records of {source}")
+    elif counts() and index.remove_record(source):
+        terminal.say(f"removed {source}")
+    else:
+        known = ", ".join(("catalogue", "man", "tldr", *counts()))
+        raise UsageError(f"the index has no source or record {source!r}", f"sources: {known}")
+
+
+def show(id: str) -> str:
+    """A record as text, "" when there is none with this id or call."""
+    from gorilla_cli.sanitise import show as harmless
+
+    try:
+        index = api_wiring.records()
+        record = index.record(id) or index.by_call(id)
+    except IndexMissing:
+        return ""
+    if record is None:
+        return ""
+    fields = ("id", "domain", "framework", "functionality", "api_name", "api_call", "performance", "licence")
+    lines = [f"{name}: {getattr(record, name)}" for name in fields if getattr(record, name)]
+    lines += [f"figure: {one.metric} {one.value:g} {one.dataset}".rstrip() for one in record.figures]
+    lines += [f"argument: {one.name} {one.type} {one.description}".rstrip() for one in record.api_arguments]
+    lines += ["description:", record.description, "example:", record.example_code]
+    return harmless("\n".join(line for line in lines if line))
