@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gorilla_cli.types import ApiCall, ApiRecord, Argument, Candidate, Level, RecordHit, Request, ShellCommand
-from gorilla_cli.verifiers.apimatch import CallVerifier, match, parsed
+from gorilla_cli.verifiers.apimatch import CallVerifier, calls_in, match, parsed
 
 HUB = ApiRecord(
     "s:1",
@@ -104,3 +104,16 @@ def test_a_wrong_argument_is_told_from_an_invented_call():
 
 def test_shell_commands_are_left_alone():
     assert CallVerifier(Records()).check(Candidate(ShellCommand("ls")), Request("x"), ()) == []
+
+
+def test_a_call_within_a_program_is_found():
+    program = "import x\n\nTEXT = 'fine'\nm = pipeline('text-classification', model='acme/mood')\nm(TEXT)\n"
+    (finding,) = check(program)
+    assert finding.cite.doc == PIPE.id
+    (finding,) = check(program.replace("acme/mood", "acme/other"))
+    assert finding.message == "no record in the index has this call"
+
+
+def test_text_that_is_no_program_is_one_call():
+    assert calls_in("pipeline(sentiment-analysis, model='a'") == ["pipeline(sentiment-analysis, model='a'"]
+    assert calls_in("x = 1") == ["x = 1"]

@@ -16,6 +16,7 @@ from gorilla_cli.types import ApiCall, ApiRecord, Candidate, Cite, Finding, Hit,
 
 CHECK = "api"
 LOOKED_AT = 20  # records like the call that it is compared with
+MOST_CALLS = 12  # of a program
 # Documented everywhere a model is loaded, and without effect on which one it is.
 ALWAYS_ALLOWED = frozenset({"pretrained", "verbose", "device", "force_reload", "skip_validation"})
 
@@ -102,6 +103,19 @@ def _same_text(left: str, right: str) -> bool:
     return a == b
 
 
+def calls_in(text: str) -> list[str]:
+    """The calls in `text`, which may be one call, documented in whatever form, or a whole program with some."""
+    if parsed(text) is not None:
+        return [text]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return [text]
+    return [ast.unparse(node) for node in nodes[:MOST_CALLS] if node.args or node.keywords] or [text]
+
+
 class CallVerifier:
     """Verifier of API calls against the records that `retriever` finds for them. Leaves shell commands alone."""
 
@@ -111,12 +125,15 @@ class CallVerifier:
     def check(self, candidate: Candidate, request: Request, hits: Sequence[Hit]) -> list[Finding]:
         if not isinstance(candidate.action, ApiCall):
             return []
-        call = candidate.action.call
-        matches = [found for hit in self._retriever.search(call, LOOKED_AT) if (found := match(call, hit.record))]
+        matches = [found for call in calls_in(candidate.action.call) for found in self._matches(call)]
         known = next((one for one in matches if not one.wrong), None)
         if known:
-            cite = Cite(known.record.api_name or call, known.record.id, known.record.functionality.split("\n")[0])
+            name = known.record.api_name or known.record.api_call
+            cite = Cite(name, known.record.id, known.record.functionality.split("\n")[0])
             return [Finding(CHECK, Level.INFO, "documented", cite=cite)]
         if matches:
             return [Finding(CHECK, Level.CAUTION, f"{matches[0].wrong} of {matches[0].record.api_name}")]
         return [Finding(CHECK, Level.CAUTION, "no record in the index has this call")]
+
+    def _matches(self, call: str) -> list[Match]:
+        return [found for hit in self._retriever.search(call, LOOKED_AT) if (found := match(call, hit.record))]
