@@ -152,7 +152,8 @@ def cite_fragments(candidate: Candidate) -> list[Fragment]:
     for cite in candidate.cites:
         fragments += [("token", f"    {one_line(cite.token)}  "), ("", one_line(cite.text))]
         fragments += [("source", f"  [{one_line(cite.doc)}]"), ("", "\n")]
-    notes = {finding.message for finding in candidate.findings if finding.level is Level.INFO and finding.message}
+    told = (one for one in candidate.findings if one.level is Level.INFO and one.check != RECORD)
+    notes = {finding.message for finding in told if finding.message}
     for message in sorted(notes):
         fragments += [("source", f"    {one_line(message)}"), ("", "\n")]
     return fragments or [("source", "    nothing in this command has documentation here\n")]

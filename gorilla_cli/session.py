@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from gorilla_cli.errors import NotConfirmed
-from gorilla_cli.executors.python_blanks import Blank, blanks, filled
+from gorilla_cli.executors.python_blanks import blanks, filled
 from gorilla_cli.history import History
 from gorilla_cli.pipeline import Pipeline
 from gorilla_cli.protocols import Executor
@@ -15,18 +16,30 @@ from gorilla_cli.sanitise import one_line
 from gorilla_cli.terminal import Terminal
 from gorilla_cli.types import ApiCall, Approved, Candidate, Proposal, Request, Trace, Verdict
 
+if TYPE_CHECKING:
+    from gorilla_cli.apis.pipeline import ApiPipeline
+
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"  # none that is mistaken for another
+_ASKED = {"list": "list, parts separated by ;"}
+_WITHOUT_TERMINAL = {
+    "shell": "use --print for the command alone, or --yes to run a safe one",
+    "api": "use --print for the program alone, or --json for all of them",
+}
 
 
 @dataclass(frozen=True)
 class Session:
-    """What one run of `gorilla ask` needs. `now` gives the time as text."""
+    """What one run of `gorilla ask` or `gorilla api` needs. `now` gives the time as text.
 
-    pipeline: Pipeline
+    `kinds`: by record, the kinds of blanks whose names do not tell them, "number" or "list".
+    """
+
+    pipeline: Pipeline | ApiPipeline
     executor: Executor
     history: History
     terminal: Terminal
     now: Callable[[], str]
+    kinds: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def choose_and_run(self, proposal: Proposal) -> int:
         """Let the person choose, confirm and run; the exit code to leave with. Raises NotConfirmed."""
@@ -34,7 +47,7 @@ class Session:
             self.terminal.display(proposal)
             raise NotConfirmed(
                 "there is no terminal to confirm on, so nothing was run",
-                "use --print for the command alone, or --yes to run a safe one",
+                _WITHOUT_TERMINAL[proposal.candidates[0].action.kind],
             )
         candidate, edited = self._chosen(proposal)
         word = confirmation_word()
@@ -76,8 +89,8 @@ class Session:
     def _with_inputs(self, candidate: Candidate, proposal: Proposal, edit: bool) -> tuple[Candidate, bool]:
         """The program with the values of its blanks asked for, edited where that was chosen; verified again."""
         program = candidate.action.command
-        open_inputs = blanks(program)
-        values = {blank.name: self._value(blank) for blank in open_inputs}
+        kinds = self.kinds.get(candidate.action.record, {})
+        values = {one.name: self._value(one.name, kinds.get(one.name, one.kind)) for one in blanks(program)}
         text = filled(program, values)
         if edit:
             text = self.terminal.edit(text)
@@ -85,17 +98,16 @@ class Session:
             raise NotConfirmed("nothing was run")
         if text == program:
             return candidate, False
-        again = self.pipeline.verify(proposal.request, text, proposal.hits)
-        return replace(again, cites=candidate.cites), True
+        return self.pipeline.verify(proposal.request, text, proposal.hits), True
 
-    def _value(self, blank: Blank) -> object:
+    def _value(self, name: str, kind: str) -> object:
         """A value typed for a blank. Raises NotConfirmed when nothing is typed."""
-        text = self.terminal.ask_line(f"{blank.name} ({blank.kind}): ").strip()
+        text = self.terminal.ask_line(f"{name} ({_ASKED.get(kind, kind)}): ").strip()
         if not text:
             raise NotConfirmed("nothing was run")
-        if blank.kind == "list":
-            return [part.strip() for part in text.split(";")]
-        if blank.kind == "number":
+        if kind == "list":
+            return [part.strip() for part in text.split(";") if part.strip()]
+        if kind == "number":
             try:
                 return float(text) if "." in text else int(text)
             except ValueError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import tomllib
 import warnings
 from fnmatch import fnmatchcase
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 from gorilla_cli.prompts.chat import fill
@@ -14,23 +16,32 @@ from gorilla_cli.types import ApiRecord
 
 
 def complete_code(record: ApiRecord, call: str) -> str:
-    """A program that makes `call` and shows its result; an upper-case name bound to `...` is for the person to fill."""
+    """A program that makes `call` and shows its result; an upper-case name bound to `...` is for the person to fill.
+
+    The record's own example is for its own call only, as its other lines may go with the values in there.
+    """
     if record.kind != "python":
         return call
-    example = record.example_code.strip()
-    if example and _is_python(example) and (adapted := _with_call(example, record.api_call, call)):
+    example = record.example_code.strip() if call == record.api_call else ""
+    if example and _tree(example) and (adapted := _with_call(example, record.api_call, call)):
         return adapted.rstrip("\n") + "\n"
     return _from_template(record, call)
 
 
-def _is_python(text: str) -> bool:
+def calls_in(program: str) -> list[str]:
+    """The calls that `program` makes, each once, as source text, the outer ones first; none when it is not Python."""
+    tree = _tree(program)
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
+    return list(dict.fromkeys(text for node in found if (text := ast.get_source_segment(program, node))))
+
+
+def _tree(text: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ast.parse(text)
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
 
 
 def _with_call(example: str, documented: str, call: str) -> str:
@@ -71,8 +82,24 @@ def _from_template(record: ApiRecord, call: str) -> str:
     package = next(
         name for name, patterns in _data()["packages"].items() if any(fnmatchcase(root, one) for one in patterns)
     )
-    module = function.rpartition(".")[0] or root
+    module = _module(record, function)
+    if not module:
+        return call + "\n"
     return fill(template, call=call, input=_input_of(record), root=root, package=package, module=module)
+
+
+def _module(record: ApiRecord, function: str) -> str:
+    """What must be imported for `function`: what the record's example imports, else all but the class and the name."""
+    tree = _tree(record.example_code)
+    names = (
+        [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names] if tree else []
+    )
+    if imported := [name for name in names if function.startswith(f"{name}.")]:
+        return max(imported, key=len)
+    if "." not in function:
+        return "" if hasattr(builtins, function) else function
+    parts = function.split(".")[:-1]
+    return ".".join(parts[:1] + list(takewhile(lambda part: not part[:1].isupper(), parts[1:])))
 
 
 def _input_of(record: ApiRecord) -> str:

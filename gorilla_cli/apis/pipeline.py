@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gorilla_cli.apis import filling, hand
-from gorilla_cli.apis.code import complete_code
+from gorilla_cli.apis.code import calls_in, complete_code
 from gorilla_cli.apis.constraints import SHARES, parse
 from gorilla_cli.apis.hand import Hand
 from gorilla_cli.errors import NoCandidate, UsageError
@@ -34,10 +34,12 @@ from gorilla_cli.types import (
     Timings,
     Usage,
 )
+from gorilla_cli.verifiers.apimatch import LOOKED_AT, match
 
 IN_HAND = 30
 DEEP = 300  # looked at where limits leave most out
 SHOWN_TO_MODEL = 1  # records in a prompt, as in the paper
+MOST_CALLS = 12  # of a program, looked up
 MODES = ("retrieval", "zero-shot")
 
 
@@ -76,7 +78,15 @@ class ApiPipeline:
 
     def verify(self, request: Request, program: str, hits: Sequence[Hit] = ()) -> Candidate:
         """A program from elsewhere (filled in or edited by the person) as a verified candidate."""
-        return _verified(self.verifiers, Candidate(ApiCall(program.strip(), program, "")), request)
+        return _verified(self.verifiers, Candidate(self._recognised(program)), request)
+
+    def _recognised(self, program: str) -> ApiCall:
+        """With the documented call that `program` makes; without one it is an invented call as a whole."""
+        for call in calls_in(program)[:MOST_CALLS]:
+            for hit in self.retriever.search(call, LOOKED_AT):
+                if match(call, hit.record):
+                    return ApiCall(call, program, hit.record.id)
+        return ApiCall(program.strip(), program, "")
 
 
 class _Run:
@@ -150,7 +160,7 @@ class _Run:
             return ApiCall(record.api_call, complete_code(record, record.api_call), record.id)
         call, blanks = filling.filled_call(record, values)
         head = "".join(f"{name} = ...\n" for name in blanks)
-        return ApiCall(call, head + complete_code(replace(record, example_code=""), call), record.id)
+        return ApiCall(call, head + complete_code(record, call), record.id)
 
     def written(self, held: Hand) -> list[tuple[Candidate, ApiRecord | None]]:
         """What the model writes by itself; with the best record before its eyes in retrieval mode."""

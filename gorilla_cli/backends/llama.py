@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import threading
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,20 +122,48 @@ class LlamaBackend:
         tokens = [context.tokenize(option) for option in options]
         rows = [[context.logprob(row, option[0]) for option in tokens] for row in range(len(readings))]
         for row, sequence in zip(rows, readings, strict=True):
-            for place, option in enumerate(tokens):
-                row[place] += self._continued(sequence, option)
+            for place, more in self._continued(sequence, tokens).items():
+                row[place] += more
         return Weighing(tuple(map(tuple, rows)), usage, (time.perf_counter() - started) * 1000)
 
-    def _continued(self, sequence: int, tokens: Sequence[int]) -> float:
-        """log-probability of `tokens[1:]` after `sequence` and `tokens[0]`. The sequence is left as it was."""
-        if len(tokens) < 2:
-            return 0.0
+    def _continued(self, sequence: int, options: Sequence[Sequence[int]]) -> dict[int, float]:
+        """Option -> log-probability of its tokens but the first after `sequence`. As many options at once as fit.
+
+        The sequence is left as it was.
+        """
+        found: dict[int, float] = {}
+        left = [place for place, tokens in enumerate(options) if len(tokens) > 1]
+        while left:
+            batch = self._fitting(left, options)
+            found |= self._at_once(sequence, {place: options[place] for place in batch})
+            left = left[len(batch) :]
+        return found
+
+    def _fitting(self, places: Sequence[int], options: Sequence[Sequence[int]]) -> list[int]:
+        """The first of `places` whose options fit one batch; one at least."""
+        context = self._loaded
+        room, free = context.n_batch, sum(not held for held in context.held)
+        sizes = itertools.accumulate(len(options[place]) - 1 for place in places)
+        return [place for place, size in zip(places[:free], sizes, strict=False) if size <= room] or list(places[:1])
+
+    def _at_once(self, sequence: int, options: Mapping[int, Sequence[int]]) -> dict[int, float]:
         context = self._loaded
         length = len(context.held[sequence])
-        context.decode([(token, length + i, sequence, True) for i, token in enumerate(tokens[:-1])])
-        total = sum(context.logprob(row, token) for row, token in enumerate(tokens[1:]))
-        context.trim(sequence, length)
-        return total
+        rows: list[tuple[int, int, int, bool]] = []
+        targets: dict[int, tuple[int, int]] = {}  # option -> its sequence and its first row
+        for place, tokens in options.items():
+            target = self._free_sequence([taken for taken, _ in targets.values()])
+            context.fork(sequence, target)
+            targets[place] = target, len(rows)
+            rows += [(token, length + i, target, True) for i, token in enumerate(tokens[:-1])]
+        context.decode(rows)
+        found = {
+            place: sum(context.logprob(first + i, token) for i, token in enumerate(options[place][1:]))
+            for place, (_, first) in targets.items()
+        }
+        for target, _ in targets.values():
+            context.trim(target, 0)
+        return found
 
     def _evaluate(self, prompt: Prompt) -> tuple[list[int], Usage]:
         """Bring a sequence to each reading of the prompt, and have the logits of their last tokens in that order.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 
@@ -12,6 +13,14 @@ import click
 from gorilla_cli.cli import api_wiring, wiring
 from gorilla_cli.cli.ask import request_of
 from gorilla_cli.errors import ExitCode, UsageError
+
+# What people type for an argument of these documented types is no text.
+_TYPES = {
+    "number": re.compile(r"(?:Optional\[)?(?:int|float|integer|number)\]?(?: *\| *None)?"),
+    "list": re.compile(
+        r"(?:Optional\[)?(?:list|tuple|Sequence|Iterable|array)\b(?:\[[\w, .]*\])?\]?(?: *\| *None)?", re.I
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,8 @@ def api(words: tuple[str, ...], **options) -> int:
     flags = Flags(**options)
     if flags.print_only and flags.as_json:
         raise UsageError("--print and --json exclude each other", "give one of them")
+    if flags.mode == "zero-shot" and not flags.free:
+        raise UsageError("--mode zero-shot is for a call that the model writes", "give --free as well")
     text = " ".join(words).strip()
     if not text:
         raise UsageError("the request is empty", "say what you want, for example: gorilla api translate a letter")
@@ -83,7 +94,7 @@ def _answer(text: str, flags: Flags) -> int:
         for finding in render.complaints(best):
             terminal.say(f"! {render.one_line(finding.message)}")
         return ExitCode.DONE
-    return _session(pipeline, terminal, flags, proposal)
+    return _session(pipeline, terminal, flags, made)
 
 
 def _say_limits(terminal, made) -> None:
@@ -96,15 +107,33 @@ def _say_limits(terminal, made) -> None:
         terminal.say(f"within {limits}: {len(held.hits)} records, {held.failed} others do not{told(held.unknown)}")
 
 
-def _session(pipeline, terminal, flags: Flags, proposal) -> int:
+def _session(pipeline, terminal, flags: Flags, made) -> int:
     from gorilla_cli.history import History
     from gorilla_cli.session import Session
 
     executor = api_wiring.executor(dict(os.environ), sandbox=flags.sandbox, network=flags.download, form=flags.form)
-    for control in executor.controls():
-        terminal.say(f"  {control}")
+    if terminal.available() and any(_is_program(one.action) for one in made.proposal.candidates):
+        for control in executor.controls():
+            terminal.say(f"  {control}")
     history = History(wiring.paths().history, wiring.settings().history)
-    return Session(pipeline, executor, history, terminal, wiring.now).choose_and_run(proposal)
+    kinds = {record.id: blank_kinds(record) for record in made.records if record}
+    return Session(pipeline, executor, history, terminal, wiring.now, kinds).choose_and_run(made.proposal)
+
+
+def _is_program(action) -> bool:
+    """Is it Python, which the limits of a process hold, rather than a request?"""
+    from gorilla_cli.apis.checking import is_request
+
+    return not is_request(action.command)
+
+
+def blank_kinds(record) -> dict[str, str]:
+    """The kinds of the blanks of an ApiRecord's call whose documented types are numbers or lists."""
+    from gorilla_cli.apis.filling import filled_call, open_arguments
+
+    _, blanks = filled_call(record, {})
+    typed = zip(open_arguments(record), blanks, strict=False)  # the call's own arguments come first
+    return {blank: kind for one, blank in typed for kind, types in _TYPES.items() if types.fullmatch(one.type)}
 
 
 def _sampling(flags: Flags):

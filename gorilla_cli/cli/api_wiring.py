@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 
 from gorilla_cli import config, registry
 from gorilla_cli.cli import wiring
-from gorilla_cli.errors import IndexMissing, ModelMissing, StateError
+from gorilla_cli.errors import GorillaError, IndexMissing, ModelMissing, StateError, UsageError
+from gorilla_cli.sanitise import one_line
 
 if TYPE_CHECKING:
     from gorilla_cli.apis.checking import ApiExecutor
     from gorilla_cli.apis.pipeline import ApiPipeline
     from gorilla_cli.protocols import Encoder, RecordSource
+    from gorilla_cli.retrieval.record_writing import Change
     from gorilla_cli.retrieval.records import RecordIndex
 
 ENCODER = "all-minilm-l6-v2"
 SHIPPED = ("torchhub", "huggingface", "tensorflowhub")
+PROBLEMS_SHOWN = 10
 FETCHED_BYTES = 16 * 1024 * 1024
 SECRET = "GORILLA_SECRET_"  # noqa: S105 - the beginning of a variable's name: GORILLA_SECRET_NAME holds the secret NAME
 
@@ -71,13 +74,19 @@ def add_shipped(index: RecordIndex, terminal) -> None:
             index.sync(source)
 
 
-def ready(terminal) -> RecordIndex:
-    """The index, made now when there is none, with the files read again that have changed since they were added."""
+def made(terminal) -> RecordIndex:
+    """The index, made now with the shipped records when there is none. Raises StateError."""
     index = records()
     try:
         index.stats()
     except IndexMissing:
         add_shipped(index, terminal)
+    return index
+
+
+def ready(terminal) -> RecordIndex:
+    """`made`, with the files read again that have changed since they were added. Raises StateError."""
+    index = made(terminal)
     refresh(index, terminal)
     return index
 
@@ -91,9 +100,30 @@ def refresh(index: RecordIndex, terminal) -> None:
         except OSError:
             continue  # gone: what was read stays until it is removed
         if (status.st_mtime_ns, status.st_size) != (known.mtime_ns, known.size):
-            with terminal.spinner(f"reading {file.name} again"):
-                index.sync(record_file(file, known.source))
+            try:
+                take_in(index, record_file(file, known.source), terminal)
+            except GorillaError as error:  # half written, or no file any more
+                terminal.say(f"{error}; what was read of it before still counts")
+            else:
                 index.remember(known.source, file, status.st_mtime_ns, status.st_size)
+
+
+def take_in(index: RecordIndex, source: RecordSource, terminal) -> Change:
+    """Bring what `source` gives into the index, and say what had to be skipped.
+
+    Raises UsageError, leaving the index as it was, for a file in which nothing is a record.
+    """
+    with terminal.spinner(f"reading {source.name}"):
+        problems = getattr(source, "problems", ())
+    for problem in problems[:PROBLEMS_SHOWN]:
+        terminal.say(f"  skipped {one_line(problem)}")
+    if (more := len(problems) - PROBLEMS_SHOWN) > 0:
+        terminal.say(f"  and {more:,} more; all of those of a file: gorilla index validate FILE")
+    report = getattr(source, "report", None)
+    if report and not report.records:
+        raise UsageError(f"there is no record in {one_line(str(source.path))}", "see: gorilla index validate FILE")
+    with terminal.spinner(f"indexing {source.name}"):
+        return index.sync(source)
 
 
 def pipeline(name: str, mode: str, free: bool, writes: bool) -> ApiPipeline:

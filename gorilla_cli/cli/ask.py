@@ -32,6 +32,7 @@ class Flags:
     no_docs: bool
     seed: int
     debug: bool
+    api: bool = False
 
 
 @click.command(
@@ -48,6 +49,7 @@ class Flags:
 @click.option("--no-docs", is_flag=True, help="Zero-shot: put no documentation into the prompt.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the candidates after the first.")
 @click.option("--debug", is_flag=True, help="Show times, tokens and tracebacks.")
+@click.option("--api", is_flag=True, help="Propose API calls instead, as `gorilla api` does.")
 def ask(words: tuple[str, ...], **options) -> int:
     """Propose shell commands for WORDS, let you choose one, and run it after you agree."""
     flags = Flags(**options)
@@ -56,8 +58,23 @@ def ask(words: tuple[str, ...], **options) -> int:
     text = " ".join(words).strip("\n")
     if not text.strip():
         raise UsageError("the request is empty", "say what you want, for example: gorilla show the biggest files here")
+    if flags.api:
+        return _api(text, flags)
     piped = piped_input(0)
     return _answer(text, piped, flags)
+
+
+def _api(text: str, flags: Flags) -> int:
+    """The request as one for an API call, with the options that both have."""
+    from gorilla_cli.cli import api
+
+    if flags.yes:
+        raise UsageError("--yes runs shell commands only", "choose and confirm the call, or print it: --print")
+    chosen = ["-n", str(flags.candidates)] if flags.candidates else []
+    chosen += ["--print"] * flags.print_only + ["--json"] * flags.as_json + ["--debug"] * flags.debug
+    chosen += ["--model", flags.model] if flags.model else []
+    with api.api.make_context("gorilla api", [*chosen, "--seed", str(flags.seed), "--", text]) as context:
+        return api.api.invoke(context)
 
 
 def _answer(text: str, piped: bytes | None, flags: Flags) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from gorilla_cli.cli import api_wiring, wiring
+from gorilla_cli.cli import wiring
 from gorilla_cli.errors import IndexMissing, StateError, UsageError
 
 TLDR_URL = "https://github.com/tldr-pages/tldr/releases/latest/download/tldr-pages.en.zip"
@@ -39,6 +39,8 @@ def build(fresh: bool, wait: bool) -> None:
 
 def build_index(terminal, *, fresh: bool, wait: bool) -> None:
     """Catalogue and common programs now, the rest now (`wait`) or in the background. Raises StateError."""
+    from gorilla_cli.cli import api_wiring
+
     path = wiring.paths().index
     if fresh or not _usable(path):
         _build_frequent(terminal)
@@ -185,8 +187,17 @@ def list_sources(as_json: bool) -> None:
     """Show the sources and how many documents each gave."""
     from gorilla_cli.cli import records
 
-    counts = {**_reader().sources(), **records.counts()}
+    counts = {**_documents(), **records.counts()}
+    if not counts:
+        raise IndexMissing("there is no index yet", "run: gorilla setup")
     print(json.dumps(counts) if as_json else "\n".join(f"{name:<24} {count:>7,}" for name, count in counts.items()))
+
+
+def _documents() -> dict[str, int]:
+    try:
+        return _reader().sources()
+    except IndexMissing:
+        return {}
 
 
 @index.command(epilog="\b\nExamples:\n  gorilla index search disk usage by directory\n  gorilla index search -k 3 zip")

@@ -4,72 +4,71 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gorilla_cli.cli import api_wiring
 from gorilla_cli.errors import IndexMissing, UsageError
 
-KINDS = ("records", "python", "openapi", "hub")
-PROBLEMS_SHOWN = 10
+if TYPE_CHECKING:
+    from gorilla_cli.protocols import RecordSource
 
 
 def add(kind: str, what: tuple[str, ...], name: str, terminal) -> None:
     """`gorilla index add` for a source of API records. Raises UsageError, StateError."""
-    if kind != "hub" and len(what) != 1:
-        raise UsageError(f"index add {kind} takes one argument", EXAMPLES[kind])
-    index = api_wiring.records()
-    sources = {"records": _file, "python": _package, "openapi": _openapi, "hub": _hub}[kind](what, name, terminal)
-    for source in sources:
-        with terminal.spinner(f"reading {source.name}"):
-            change = index.sync(source)
-        for problem in getattr(source, "problems", ())[:PROBLEMS_SHOWN]:
-            terminal.say(f"  skipped {problem}")
-        if (more := len(getattr(source, "problems", ())) - PROBLEMS_SHOWN) > 0:
-            terminal.say(f"  and {more} more; all of them: gorilla index validate FILE")
-        terminal.say(
-            f"{source.name}: {change.added:,} added, {change.changed:,} changed, {change.removed:,} removed, "
-            f"{change.kept:,} as before"
-        )
-        if kind == "records":
-            _remember(index, source.name, Path(what[0]))
+    _check(kind, what, name)
+    source = {"records": _file, "python": _package, "openapi": _openapi, "hub": _hub}[kind](what, name, terminal)
+    status = source.path.stat() if kind == "records" else None  # before it is read: a later change must be seen
+    index = api_wiring.made(terminal)
+    change = api_wiring.take_in(index, source, terminal)
+    terminal.say(
+        f"{source.name}: {change.added:,} added, {change.changed:,} changed, {change.removed:,} removed, "
+        f"{change.kept:,} as before"
+    )
+    if status:
+        index.remember(source.name, source.path.resolve(), status.st_mtime_ns, status.st_size)
+
+
+def _check(kind: str, what: tuple[str, ...], name: str) -> None:
+    if len(what) != (kind != "hub"):
+        count = "no" if kind == "hub" else "one"
+        raise UsageError(f"index add {kind} takes {count} argument", EXAMPLES[kind])
+    if name and kind != "records":
+        raise UsageError("--name is for a file of records", EXAMPLES["records"])
 
 
 EXAMPLES = {
     "records": "gorilla index add records ./my_apis.jsonl",
     "python": "gorilla index add python json",
     "openapi": "gorilla index add openapi ./petstore.yaml",
+    "hub": "gorilla index add hub",
 }
 
 
-def _remember(index, source: str, file: Path) -> None:
-    status = file.stat()
-    index.remember(source, file.resolve(), status.st_mtime_ns, status.st_size)
-
-
-def _file(what: tuple[str, ...], name: str, terminal) -> list:
+def _file(what: tuple[str, ...], name: str, terminal) -> RecordSource:
     path = Path(what[0])
     if not path.is_file():
         raise UsageError(f"there is no file {what[0]}", EXAMPLES["records"])
-    return [api_wiring.record_file(path, f"records:{name or path.stem}")]
+    return api_wiring.record_file(path, f"records:{name or path.stem}")
 
 
-def _package(what: tuple[str, ...], name: str, terminal) -> list:
+def _package(what: tuple[str, ...], name: str, terminal) -> RecordSource:
     from gorilla_cli import registry
 
     terminal.say(f"{what[0]} is imported in a process of its own to read its signatures")
-    return [registry.factory("sources", "python")(what[0], sys.executable)]
+    return registry.factory("sources", "python")(what[0], sys.executable)
 
 
-def _openapi(what: tuple[str, ...], name: str, terminal) -> list:
+def _openapi(what: tuple[str, ...], name: str, terminal) -> RecordSource:
     from gorilla_cli import registry
 
     location = what[0] if "://" in what[0] else Path(what[0])
-    return [registry.factory("sources", "openapi")(location, api_wiring.fetched)]
+    return registry.factory("sources", "openapi")(location, api_wiring.fetched)
 
 
-def _hub(what: tuple[str, ...], name: str, terminal) -> list:
+def _hub(what: tuple[str, ...], name: str, terminal) -> RecordSource:
     from gorilla_cli import registry
 
-    return [registry.factory("sources", "hub")(api_wiring.fetched, api_wiring.hub_endpoint())]
+    return registry.factory("sources", "hub")(api_wiring.fetched, api_wiring.hub_endpoint())
 
 
 def counts() -> dict[str, int]:

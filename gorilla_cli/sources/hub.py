@@ -50,6 +50,7 @@ FRAMEWORKS = {
     "sentence-transformers": "Sentence Transformers",
     "diffusers": "Diffusers",
 }
+NO_LANGUAGES = {"tf"}  # tags of two letters that say something else
 _ID = re.compile(r"[\w.-]{1,96}(?:/[\w.-]{1,96})?")
 
 
@@ -89,10 +90,13 @@ class HubRecords:
     def _record(self, task: str, row: dict) -> ApiRecord | None:
         """The record of one model; None for what no known library loads, or that asks for an agreement first."""
         model, library = row.get("id") or row.get("modelId"), row.get("library_name")
-        if not isinstance(model, str) or not _ID.fullmatch(model) or library not in CALLS or row.get("gated"):
+        if not isinstance(model, str) or not _ID.fullmatch(model) or row.get("gated"):
+            return None
+        if not isinstance(library, str) or library not in CALLS:
             return None
         call = CALLS[library].format(task=task, id=model)
-        tags = [strip(tag) for tag in row.get("tags", ()) if isinstance(tag, str)]
+        listed = row.get("tags")
+        tags = [strip(tag) for tag in listed if isinstance(tag, str)] if isinstance(listed, list) else []
         downloads = row.get("downloads")
         stamp = hashlib.sha256(json.dumps([call, tags, downloads], sort_keys=True).encode()).hexdigest()[:16]
         words = re.sub(r"[/_.-]+", " ", model)
@@ -107,8 +111,8 @@ class HubRecords:
             environment_requirements=(library,),
             description=f"{words}. {' '.join(tag for tag in tags if ':' not in tag)[:300]}",
             licence=next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), ""),
-            languages=tuple(tag for tag in tags if re.fullmatch("[a-z]{2}", tag)),
-            downloads=downloads if isinstance(downloads, int) else None,
+            languages=tuple(tag for tag in tags if re.fullmatch("[a-z]{2}", tag) and tag not in NO_LANGUAGES),
+            downloads=downloads if type(downloads) is int else None,
             stamp=stamp,
         )
 

@@ -557,3 +557,55 @@ def test_from_a_request_to_a_command(tmp_path):
     assert proposal.usage.generated > 0
     assert proposal.timings.prompt > 0
     backend.close()
+
+
+# weighing options
+
+
+CHOICES = ("find . -name '*.py'", "ls", "the moon is made of cheese, they say", "sort -n data.txt | head", "l")
+
+
+def one_by_one(backend, prompt, options):
+    return [backend.weigh(prompt, [option]).logprobs[0][0] for option in options]
+
+
+def test_options_weigh_the_same_alone_and_together(tiny):
+    together = tiny.weigh(PROMPT, CHOICES).logprobs[0]
+    assert together == pytest.approx(one_by_one(tiny, PROMPT, CHOICES), abs=0.2)
+    assert all(value < 0 for value in together)
+    assert together[1] > together[2]
+
+
+def test_the_weight_of_an_option_is_the_sum_over_its_tokens(tiny):
+    """The greedy completion weighs what its tokens did when it was written."""
+    made = tiny.generate(PROMPT, replace(GREEDY, max_tokens=6, stop=()))
+    completion = made.completions[0]
+    (weight,) = tiny.weigh(PROMPT, [completion.text]).logprobs[0]
+    assert weight == pytest.approx(completion.mean_logprob * completion.tokens, abs=0.2)
+
+
+def test_many_and_long_options_fit(tiny):
+    options = [f"option number {i} " + "word " * (i % 40) for i in range(60)]
+    logprobs = tiny.weigh(PROMPT, options).logprobs[0]
+    assert len(logprobs) == 60
+    assert logprobs[39] == pytest.approx(one_by_one(tiny, PROMPT, [options[39]])[0], abs=0.5)
+
+
+def test_each_reading_weighs_the_options(tiny):
+    both = tiny.weigh(BOTH, ["yes", "no"])
+    assert len(both.logprobs) == 2
+    assert both.logprobs[0] == pytest.approx(
+        tiny.weigh(Prompt(BOTH.prefix, BOTH.rest), ["yes", "no"]).logprobs[0], abs=0.1
+    )
+    assert both.usage.generated == 0
+
+
+def test_weighing_leaves_the_next_answer_as_it_was(tiny):
+    fresh = texts(tiny.generate(PROMPT, GREEDY))
+    tiny.weigh(asked("which one"), CHOICES)
+    assert texts(tiny.generate(PROMPT, GREEDY)) == fresh
+
+
+def test_an_empty_option_is_refused(tiny):
+    with pytest.raises(GorillaError, match="empty"):
+        tiny.weigh(PROMPT, ["a", ""])
