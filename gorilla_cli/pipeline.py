@@ -49,7 +49,7 @@ RETRIEVED = 5
 DOCUMENTS_IN_PROMPT = 2
 EXAMPLES_IN_PROMPT = 2
 SMALL = 800_000_000  # bytes of weights
-LEAD = 1.0  # in the score: a candidate this far ahead needs no second opinion, since a finding tells them apart
+LEAD = 0.5  # in the score: a candidate this far ahead needs no second opinion, since a finding tells them apart
 MARGIN = 0.2  # in nats: how much surer of the second candidate the model must be to put it first
 
 

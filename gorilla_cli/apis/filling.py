@@ -136,8 +136,8 @@ def _by_place(node: ast.Call, record: ApiRecord, texts: Mapping[str, str]) -> It
             continue  # any number of further values, none of them needed
         else:
             known = record.api_arguments[place : place + 1]
-            default = next((one.name for one in known if one.default == ast.unparse(value)), "")
-            yield texts.get(default, ast.unparse(value))
+            source = ast.unparse(value)
+            yield next((texts[one.name] for one in known if one.default == source and one.name in texts), source)
 
 
 def _by_name(node: ast.Call, record: ApiRecord, texts: Mapping[str, str]) -> Iterator[str]:

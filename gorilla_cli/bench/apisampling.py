@@ -1,4 +1,4 @@
-"""Answers APIBench's questions, one JSON row each: with gorilla's way to a call, its retrieval alone, or the bare model.
+"""Answers APIBench's questions, a JSON row each: with gorilla's way to a call, its retrieval alone, or the bare model.
 
 Also makes the records that a run chooses from, and the figures that only such a run has. Grades nothing, runs no call.
 """
@@ -44,7 +44,7 @@ _ROW_ERRORS = (ExitCode.NO_CANDIDATE, ExitCode.FAILURE, ExitCode.USAGE)
 
 @dataclass(frozen=True)
 class ApiSystem:
-    """The real pipeline. A constrained answer is the calls of its records as documented; a free one what was written."""
+    """The real pipeline. A constrained answer is the documented calls of its records; a free one what was written."""
 
     pipeline: ApiPipeline
     sampling: Sampling
@@ -366,7 +366,7 @@ def log_line(found: Measured, what: str, date: str) -> str:
 def _group_words(group: Group, found: Measured) -> str:
     how = "constrained" if group.constrained else "free"
     names = ("exact", "correct", "error", "hallucination", "silent")
-    said = ["{} {}".format(name, str(getattr(group.tally, name)).strip()) for name in names]
+    said = [f"{name} {str(getattr(group.tally, name)).strip()}" for name in names]
     said += [f"official {name} {str(share).strip()}" for name, share in group.official.items()]
     beside = found.report.baselines.get(group.hub)
     if beside and group.mode != BARE:

@@ -17,9 +17,7 @@ from gorilla_cli.errors import ExitCode, UsageError
 # What people type for an argument of these documented types is no text.
 _TYPES = {
     "number": re.compile(r"(?:Optional\[)?(?:int|float|integer|number)\]?(?: *\| *None)?"),
-    "list": re.compile(
-        r"(?:Optional\[)?(?:list|tuple|Sequence|Iterable|array)\b(?:\[[\w, .]*\])?\]?(?: *\| *None)?", re.I
-    ),
+    "list": re.compile(r"(?:Optional\[)?(?:[Ll]ist|Sequence|Iterable)(?:\[str\])?\]?(?: *\| *None)?"),
 }
 
 
@@ -104,7 +102,8 @@ def _say_limits(terminal, made) -> None:
     held = made.hand
     if held.constraints:
         limits = " and ".join(repr(one.text) for one in held.constraints)
-        terminal.say(f"within {limits}: {len(held.hits)} records, {held.failed} others do not{told(held.unknown)}")
+        within = "1 record is" if len(held.hits) == 1 else f"{len(held.hits)} records are"
+        terminal.say(f"{within} within {limits}, {held.failed} not{told(held.unknown)}")
 
 
 def _session(pipeline, terminal, flags: Flags, made) -> int:

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gorilla_cli.cli import wiring
+from gorilla_cli.cli.bench_api import apibench
+from gorilla_cli.cli.bench_asking import FOLDER, append, ask, json_option, log_option
 from gorilla_cli.cli.bench_systems import Flags, manifest_of, system_of, system_options
-from gorilla_cli.errors import ExitCode, StateError, UsageError
+from gorilla_cli.errors import ExitCode, UsageError
 from gorilla_cli.sanitise import one_line
 
 if TYPE_CHECKING:
     from gorilla_cli.bench.report import Report
     from gorilla_cli.bench.sampling import Asked
-    from gorilla_cli.bench.systems import System
 
 SPLITS = ("dev", "test")
 
 
 _split = click.option("--split", type=click.Choice(SPLITS), default="dev", show_default=True, help="List of tasks.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
-_log = click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="Append the dated line to FILE.")
-_folder = click.Path(path_type=Path, file_okay=False)
 
 
 @click.group(epilog="\b\nExamples:\n  gorilla bench shell --out runs/mine\n  gorilla bench report runs/mine")
 def bench() -> None:
     """Measure how often the commands are right, by executing them in a sandbox."""
+
+
+bench.add_command(apibench)
 
 
 # ---------------------------------------------------------------- asking
@@ -45,10 +45,10 @@ def bench() -> None:
 @system_options
 @click.option("--only", metavar="ID,..", help="Only these tasks.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N requests.")
-@click.option("--out", type=_folder, required=True, metavar="FOLDER", help="Where the run is kept.")
+@click.option("--out", type=FOLDER, required=True, metavar="FOLDER", help="Where the run is kept.")
 @click.option("--no-grade", is_flag=True, help="Do not execute the candidates now.")
-@_json
-@_log
+@json_option
+@log_option
 def shell(
     split: str,
     only: str | None,
@@ -77,7 +77,7 @@ def shell(
     system.load()
     manifest = manifest_of(flags, system, settings, split, tasks.digest(split))
     sampling.begin(out / MANIFEST, manifest, out / SAMPLES)
-    _ask(system, requests, out / SAMPLES, sampling.full_row)
+    ask(system, requests, out / SAMPLES, sampling.full_row)
     if no_grade:
         return
     _grade(out)
@@ -97,19 +97,6 @@ def _chosen(split: str, only: str | None, limit: int | None) -> list[Asked]:
             raise UsageError(f"no task of {split} is called {', '.join(unknown) or '...'}", "give ids, with commas")
         every = [one for one in every if one.id in names]
     return every[:limit]
-
-
-def _ask(system: System, requests: list[Asked], file: Path, row_of: Callable) -> None:
-    from gorilla_cli.bench import sampling
-
-    with wiring.terminal().progress("asking") as progress:
-        if sampling.pending(requests, file):
-            system.warm_up()
-        sampling.sample(requests, system, file, row_of, progress)
-    failed = [row for row in sampling.rows_of(file) if row.get("error") and not row["refused"]]
-    if failed:
-        count = "1 answer" if len(failed) == 1 else f"{len(failed)} answers"
-        wiring.terminal().say(f"gorilla: {count} failed, the first: {one_line(str(failed[0]['error']))}")
 
 
 @bench.command(
@@ -140,16 +127,16 @@ def sample(listed: Path, out: Path, **options) -> None:
     system.load()
     manifest = manifest_of(flags, system, settings, "", sampling.digest_of(requests))
     sampling.begin(sampling.sidecar(out), manifest, out, (*sampling.IDENTITY, "tasks_sha256"))
-    _ask(system, requests, out, sampling.short_row)
+    ask(system, requests, out, sampling.short_row)
 
 
 # ---------------------------------------------------------------- grading and looking
 
 
 @bench.command(epilog="\b\nExamples:\n  gorilla bench grade runs/mine\n  gorilla bench grade runs/mine --json")
-@click.argument("folder", type=_folder)
-@_json
-@_log
+@click.argument("folder", type=FOLDER)
+@json_option
+@log_option
 def grade(folder: Path, as_json: bool, log: Path | None) -> None:
     """Execute the candidates of a run and report."""
     _grade(folder)
@@ -171,9 +158,9 @@ def _grade(folder: Path) -> None:
 
 
 @bench.command(epilog="\b\nExamples:\n  gorilla bench report runs/mine\n  gorilla bench report runs/mine --log LOG.md")
-@click.argument("folder", type=_folder)
-@_json
-@_log
+@click.argument("folder", type=FOLDER)
+@json_option
+@log_option
 def report(folder: Path, as_json: bool, log: Path | None) -> None:
     """Show the numbers of a graded run."""
     _report(folder, as_json, log)
@@ -193,24 +180,16 @@ def _report(folder: Path, as_json: bool, log: Path | None) -> None:
     found = _read(folder)
     print(json.dumps(numbers(found)) if as_json else f"{text_of(found)}\n\n{log_line(found)}")
     if log is not None:
-        _append(log, log_line(found))
-
-
-def _append(log: Path, line: str) -> None:
-    try:
-        with open(log, "a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
-    except OSError as error:
-        raise StateError(f"cannot write {log}: {error.strerror}", "give another --log") from None
+        append(log, log_line(found))
 
 
 @bench.command(
     epilog="\b\nExamples:\n  gorilla bench compare runs/gorilla runs/bare\n"
     "  gorilla bench compare --json runs/new runs/old"
 )
-@click.argument("folder_a", type=_folder)
-@click.argument("folder_b", type=_folder)
-@_json
+@click.argument("folder_a", type=FOLDER)
+@click.argument("folder_b", type=FOLDER)
+@json_option
 def compare(folder_a: Path, folder_b: Path, as_json: bool) -> None:
     """Compare two runs, task by task."""
     from gorilla_cli.bench.comparison import compared, comparison_numbers, comparison_text
@@ -224,7 +203,7 @@ def compare(folder_a: Path, folder_b: Path, as_json: bool) -> None:
     epilog="\b\nExamples:\n  gorilla bench plot runs/gorilla runs/bare --out accuracy\n"
     "  gorilla bench plot runs/* --out docs/accuracy"
 )
-@click.argument("folders", nargs=-1, required=True, type=_folder, metavar="FOLDER...")
+@click.argument("folders", nargs=-1, required=True, type=FOLDER, metavar="FOLDER...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="NAME", help="NAME.png and NAME.svg.")
 def plot(folders: tuple[Path, ...], out: Path) -> None:
     """Draw accuracy against waiting time.
