@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gorilla_cli.apis.code import complete_code
+from gorilla_cli.apis.code import calls_in, complete_code
 from gorilla_cli.types import ApiRecord
 
 PIPE = ApiRecord(
@@ -74,3 +74,46 @@ def test_the_blank_is_named_after_what_goes_in(domain, blank):
 def test_a_call_of_the_network_stays_as_it_is():
     call = "GET https://example.org/pets"
     assert with_call(call, kind="http") == call
+
+
+def test_the_example_is_for_the_records_own_call_only():
+    example = "import textwrap\ntext = 'x'\ntextwrap.shorten(text, width=9)"
+    record = replace(PIPE, api_call="textwrap.shorten(text, width=9)", example_code=example)
+    assert complete_code(record, record.api_call) == example + "\n"
+    assert complete_code(record, "textwrap.shorten(TEXT)") == "import textwrap\n\ntextwrap.shorten(TEXT)\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "example", "first"),
+    [
+        ("statistics.NormalDist.from_samples(DATA)", "", "import statistics"),
+        ("a.b.C.D.make(1)", "", "import a.b"),
+        ("A.b(1)", "", "import A"),
+        ("datetime.datetime.fromisoformat(DATE)", "import datetime\n\ndatetime.datetime.fromisoformat(x)",
+         "import datetime"),
+        ("a.b.c(1)", "import a, a.b\nimport a.b.c.d\nimport abc", "import a.b"),
+        ("a.b.c(1)", "import abc", "import a.b"),
+        ("a.b.c(1)", "not python (", "import a.b"),
+        ("len(TEXT)", "", "len(TEXT)"),
+    ],
+)  # fmt: skip
+def test_what_is_imported_is_a_module(call, example, first):
+    record = replace(PIPE, api_call="documented()", example_code=example)
+    assert complete_code(record, call).split("\n")[0] == first
+
+
+@pytest.mark.parametrize(
+    ("program", "calls"),
+    [
+        ("import a\nTEXT = 'x'\nm = a.b('é', c=d(1))\nm(TEXT)", ["a.b('é', c=d(1))", "m(TEXT)", "d(1)"]),
+        ("f(1)\nf(1)", ["f(1)"]),
+        ("x = 1", []),
+        ("not python (", []),
+        ("GET https://example.org/pets", []),
+        ("(" * 9000, []),
+        ("\0", []),
+        ("", []),
+    ],
+)
+def test_the_calls_of_a_program(program, calls):
+    assert calls_in(program) == calls

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -87,7 +88,16 @@ def test_one_kind_weighs_nothing(logprobs):
 
 
 def test_the_likelier_kind_comes_first_and_one_not_asked_about_counts_as_the_least_likely():
-    assert names(hand.weighed([VISION, OTHER, SPEECH], {"vision": -9.0, "speech": -1.0})) == ["s", "v", "o"]
+    far = hit("f", 0.0, "vision")
+    assert names(hand.weighed([VISION, OTHER, SPEECH, far], {"vision": -9.0, "speech": -1.0})) == ["s", "v", "o", "f"]
+
+
+def test_what_is_no_model_of_a_hub_is_not_judged_by_its_kind():
+    service = RecordHit(replace(OTHER.record, kind="http", domain="Petshop"), 0.95)
+    package = RecordHit(replace(OTHER.record, id="p", source="python:json", domain="json"), 0.94)
+    assert hand.kinds([VISION, service, package]) == ["vision"]
+    found = hand.weighed([VISION, SPEECH, service, package], {"vision": -9.0, "speech": -1.0})
+    assert [one.record for one in found[:2]] == [service.record, package.record]
 
 
 def test_a_score_far_ahead_outweighs_the_kind():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gorilla_cli.errors import GorillaError
 from gorilla_cli.executors.http import HttpExecutor, findings, parse
 from gorilla_cli.executors.python_code import PythonExecutor
 from gorilla_cli.protocols import Verifier
-from gorilla_cli.types import ApiCall, Approved, Candidate, Finding, Hit, Level, Outcome, Request
+from gorilla_cli.types import ApiCall, ApiRecord, Approved, Candidate, Finding, Hit, Level, Outcome, Request
 
 _REQUEST_LINE = re.compile(r"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE) \S+")
 
@@ -20,16 +20,25 @@ def is_request(program: str) -> bool:
 
 
 class ProgramVerifier:
-    """Verifier of what an API call would do when it runs; `python` judges the Python ones."""
+    """Verifier of what an API call would do when it runs; `python` judges the Python ones.
 
-    def __init__(self, python: Verifier, writes: Level = Level.DANGEROUS) -> None:
-        self._python, self._writes = python, writes
+    `record` finds a record by its id: an address that its own document names is no surprise.
+    """
+
+    def __init__(
+        self,
+        python: Verifier,
+        record: Callable[[str], ApiRecord | None] = lambda _: None,
+        writes: Level = Level.DANGEROUS,
+    ) -> None:
+        self._python, self._record, self._writes = python, record, writes
 
     def check(self, candidate: Candidate, request: Request, hits: Sequence[Hit]) -> list[Finding]:
         if not isinstance(candidate.action, ApiCall) or not is_request(candidate.action.code):
             return self._python.check(candidate, request, hits)
         try:
-            return findings(parse(candidate.action.code), writes=self._writes)
+            record = self._record(candidate.action.record)
+            return findings(parse(candidate.action.code), record, writes=self._writes)
         except GorillaError as error:
             return [Finding("request", Level.DANGEROUS, f"is no request that can be sent: {error}")]
 

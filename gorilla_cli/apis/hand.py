@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gorilla_cli.apis.constraints import Applied, Constraint, apply
 from gorilla_cli.errors import NoCandidate
-from gorilla_cli.types import RecordHit
+from gorilla_cli.types import ApiRecord, RecordHit
 
 KINDS = 8  # kinds that the model is asked about
-KIND = 0.5  # what a nat of the model's belief in a record's kind weighs against the retriever's score
+KIND = 0.4  # what a nat of the model's belief in a record's kind weighs, in deviations of the retriever's score
+UNLIKELIEST = -4.0  # nats: beyond that a kind is as good as ruled out, and the model may not know its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +53,29 @@ def told(unknown: Mapping[str, int]) -> str:
 
 
 def kinds(hits: Sequence[RecordHit]) -> list[str]:
-    """The kinds (domains) of the best records, in their order."""
-    return list(dict.fromkeys(hit.record.domain for hit in hits if hit.record.domain))[:KINDS]
+    """The kinds (domains) of the best records of model hubs, in their order. Functions and services have none."""
+    return list(dict.fromkeys(hit.record.domain for hit in hits if hit.record.domain and _of_a_hub(hit.record)))[:KINDS]
+
+
+def _of_a_hub(record: ApiRecord) -> bool:
+    return record.kind == "python" and not record.source.startswith("python:")
 
 
 def weighed(hits: Sequence[RecordHit], logprobs: Mapping[str, float]) -> tuple[RecordHit, ...]:
     """The hits in the order of their score and of how likely the model finds their kind; `logprobs` by kind, in nats.
 
-    The likelihoods count against each other, and a kind that was not asked about counts as the least likely.
+    Scores count in standard deviations, whatever the retriever's scale. The likelihoods count against each other, and
+    a kind that was not asked about counts as the least likely; what is no model of a hub is not judged by its kind.
     """
-    if len(logprobs) < 2:
+    if len(logprobs) < 2 or not hits:
         return tuple(hits)
-    total = math.log(sum(math.exp(value - max(logprobs.values())) for value in logprobs.values()))
-    shares = {kind: value - max(logprobs.values()) - total for kind, value in logprobs.items()}
-    least = min(shares.values())
-    scored = [RecordHit(hit.record, hit.score + KIND * shares.get(hit.record.domain, least)) for hit in hits]
-    return tuple(sorted(scored, key=lambda hit: -hit.score))
+    best = max(logprobs.values())
+    total = math.log(sum(math.exp(value - best) for value in logprobs.values()))
+    shares = {kind: max(value - best - total, UNLIKELIEST) for kind, value in logprobs.items()}
+    least, deviation = min(shares.values()), statistics.pstdev(hit.score for hit in hits) or 1.0
+
+    def score(hit: RecordHit) -> float:
+        share = shares.get(hit.record.domain, least) if _of_a_hub(hit.record) else max(shares.values())
+        return hit.score / deviation + KIND * share
+
+    return tuple(sorted((RecordHit(hit.record, score(hit)) for hit in hits), key=lambda hit: -hit.score))

@@ -294,7 +294,7 @@ class Rows:
             self.mode,
             calls=shown if self.constrained else (),
             text="" if self.constrained else "".join(shown[:1]),
-            seconds=round(answer.seconds, 4),
+            seconds=round(answer.seconds, 6),
             tokens=answer.tokens.generated,
             constrained=self.constrained,
         )

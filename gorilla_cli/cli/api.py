@@ -102,8 +102,8 @@ def _say_limits(terminal, made) -> None:
     held = made.hand
     if held.constraints:
         limits = " and ".join(repr(one.text) for one in held.constraints)
-        within = "1 record is" if len(held.hits) == 1 else f"{len(held.hits)} records are"
-        terminal.say(f"{within} within {limits}, {held.failed} not{told(held.unknown)}")
+        records = "1 record" if len(held.hits) == 1 else f"{len(held.hits)} records"
+        terminal.say(f"within {limits}: {records}, {held.failed} others do not{told(held.unknown)}")
 
 
 def _session(pipeline, terminal, flags: Flags, made) -> int:

@@ -135,7 +135,8 @@ def pipeline(name: str, mode: str, free: bool, writes: bool) -> ApiPipeline:
 
     index = ready(wiring.terminal())
     running, form, _ = wiring.backend_named(name)
-    code = ProgramVerifier(registry.factory("verifiers", "code")(), Level.CAUTION if writes else Level.DANGEROUS)
+    writing = Level.CAUTION if writes else Level.DANGEROUS
+    code = ProgramVerifier(registry.factory("verifiers", "code")(), index.record, writing)
     return ApiPipeline(
         backend=running,
         retriever=index,

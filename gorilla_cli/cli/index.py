@@ -203,11 +203,17 @@ def _documents() -> dict[str, int]:
 @index.command(epilog="\b\nExamples:\n  gorilla index search disk usage by directory\n  gorilla index search -k 3 zip")
 @click.argument("words", nargs=-1, required=True)
 @click.option("-k", type=click.IntRange(1, 100), default=10, show_default=True, help="How many hits.")
+@click.option("--records", "among_records", is_flag=True, help="Search the API records instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def search(words: tuple[str, ...], k: int, as_json: bool) -> None:
+def search(words: tuple[str, ...], k: int, among_records: bool, as_json: bool) -> None:
     """Search the index as a request would; ~ marks what is not installed."""
     from gorilla_cli.sanitise import one_line
 
+    if among_records:
+        from gorilla_cli.cli import records
+
+        records.search(" ".join(words), k, as_json)
+        return
     hits = wiring.knowledge().search(" ".join(words), k)
     if as_json:
         rows = [{"doc": h.doc.id, "score": h.score, "installed": h.installed, "summary": h.doc.summary} for h in hits]
@@ -231,7 +237,7 @@ def show(doc: str) -> None:
     found = _reader().show(doc)
     docs = [found] if found else wiring.knowledge().manual(doc)
     if not docs:
-        raise UsageError(f"the index has no {doc!r}", "find its id with: gorilla index search WORDS")
+        raise UsageError(f"the index has no {doc!r}", "find its id with: gorilla index search [--records] WORDS")
     print("\n\n".join(harmless(_text(one)) for one in docs))
 
 
@@ -259,7 +265,7 @@ def remove(source: str) -> None:
 
 
 @index.command(epilog="\b\nExamples:\n  gorilla index validate ./my_apis.jsonl")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.argument("file")
 def validate(file: str) -> int:
     """Check a file of API records: every row that cannot be used, with its line and the reason."""
     from gorilla_cli.errors import ExitCode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +90,22 @@ def remove(source: str, terminal) -> None:
     else:
         known = ", ".join(("catalogue", "man", "tldr", *counts()))
         raise UsageError(f"the index has no source or record {source!r}", f"sources: {known}")
+
+
+def search(query: str, k: int, as_json: bool) -> None:
+    """Print the records most like `query`, best first, one to a line or as JSON. Raises IndexMissing, StateError."""
+    from gorilla_cli.sanitise import one_line
+
+    hits = api_wiring.records().search(query, k)
+    if as_json:
+        print(json.dumps([{"record": h.record.id, "score": h.score, **_said(h.record)} for h in hits]))
+        return
+    for hit in hits:
+        print(f"{hit.score:7.3f}  {one_line(hit.record.id)}  {one_line(hit.record.functionality)}")
+
+
+def _said(record) -> dict[str, str]:
+    return {"call": record.api_call, "domain": record.domain, "functionality": record.functionality}
 
 
 def show(id: str) -> str:

@@ -92,7 +92,7 @@ def _is_literal(value: str) -> bool:
 
 
 def _must_be_given(name: str, value: str, defaults: Mapping[str, str]) -> bool:
-    if name in ALWAYS_ALLOWED or value in ("True", "False", "None"):
+    if name in ALWAYS_ALLOWED or value in ("True", "False", "None") or "*" in (name[:1], value[:1]):
         return False
     return not defaults.get(name)
 

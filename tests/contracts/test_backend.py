@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from gorilla_cli.backends.scripted import ScriptedBackend
 from gorilla_cli.errors import ModelDamaged, ModelMissing
-from gorilla_cli.types import Generation, ModelInfo, Prompt, Sampling
+from gorilla_cli.types import Generation, ModelInfo, Prompt, Sampling, Weighing
 from tests.models import stored
 
 SCRIPT = """
@@ -83,6 +85,40 @@ def test_the_figures_of_a_generation(backend):
         assert completion.finish in ("stop", "length")
         assert completion.mean_logprob <= 0
         assert 0 <= completion.tokens <= 8
+
+
+OPTIONS = ("find .", "qzx %% vvk", "ls")
+
+
+@pytest.mark.parametrize("others", [(), ("<|im_start|>user\nshow files<|im_end|>\n<|im_start|>assistant\n",)])
+def test_a_weighing_has_a_row_for_each_reading_and_a_number_for_each_option(backend, others):
+    weighing = backend.weigh(Prompt(PROMPT.prefix, PROMPT.rest, others), OPTIONS)
+    assert isinstance(weighing, Weighing)
+    assert [len(row) for row in weighing.logprobs] == [len(OPTIONS)] * (1 + len(others))
+    assert all(math.isfinite(logprob) and logprob <= 0 for row in weighing.logprobs for logprob in row)
+    assert weighing.prompt_ms >= 0
+
+
+def test_what_would_be_written_is_likelier_than_what_would_not(backend):
+    (row,) = backend.weigh(PROMPT, OPTIONS).logprobs
+    by_option = dict(zip(OPTIONS, row, strict=True))
+    assert min(by_option, key=by_option.get) == "qzx %% vvk"
+
+
+def test_weighing_generates_nothing_and_changes_no_answer(backend):
+    before = texts(backend.generate(PROMPT, Sampling(n=1, max_tokens=8)))
+    usage = backend.weigh(PROMPT, OPTIONS).usage
+    assert usage.generated == 0
+    assert usage.prompt >= usage.cached >= 0
+    assert texts(backend.generate(PROMPT, Sampling(n=1, max_tokens=8))) == before
+
+
+def test_asking_twice_weighs_the_same_in_any_order(backend):
+    (first,) = backend.weigh(PROMPT, OPTIONS).logprobs
+    (again,) = backend.weigh(PROMPT, OPTIONS).logprobs
+    (backwards,) = backend.weigh(PROMPT, OPTIONS[::-1]).logprobs
+    assert again == pytest.approx(first, abs=0.2)
+    assert backwards[::-1] == pytest.approx(first, abs=0.2)
 
 
 def test_a_model_that_is_not_there(tmp_path):
