@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Fragment = tuple[str, str]
 
 SCHEMA = 1
+_INDENT = " " * 4
 RECORD = "record"  # the check of findings that say what a record is
 STYLES = {Verdict.SAFE: "safe", Verdict.CAUTION: "caution", Verdict.DANGEROUS: "dangerous"}
 
@@ -118,22 +119,29 @@ def _visible(text: str) -> str:
 
 def candidate_fragments(candidate: Candidate, number: int, selected: bool) -> list[Fragment]:
     """One entry of the menu: number, command, verdict, and a line for each complaint."""
+    return _head(candidate, number, selected) + _about(candidate)
+
+
+def _head(candidate: Candidate, number: int, selected: bool) -> list[Fragment]:
     verdict = candidate.verdict
     fragments: list[Fragment] = [("selected", "> ") if selected else ("", "  "), ("number", f"{number} ")]
-    indent = " " * 4
     if isinstance(candidate.action, ApiCall):
         fragments.append(("command", _visible(one_line(candidate.action.call))))
     else:
         for style, text in command_fragments(candidate):
-            fragments.append((style, text.replace("\n", "\n" + indent)))
-    fragments += [("", "  "), (STYLES[verdict], verdict.word), ("", "\n")]
+            fragments.append((style, text.replace("\n", "\n" + _INDENT)))
+    return [*fragments, ("", "  "), (STYLES[verdict], verdict.word), ("", "\n")]
+
+
+def _about(candidate: Candidate) -> list[Fragment]:
+    fragments: list[Fragment] = []
     for finding in candidate.findings:
         if finding.check == RECORD:
-            fragments += [("source", indent + one_line(finding.message)), ("", "\n")]
+            fragments += [("source", _INDENT + one_line(finding.message)), ("", "\n")]
     if candidate.was:
-        fragments += [("source", f"{indent}corrected, the model wrote: {one_line(candidate.was)}"), ("", "\n")]
+        fragments += [("source", f"{_INDENT}corrected, the model wrote: {one_line(candidate.was)}"), ("", "\n")]
     for finding in complaints(candidate):
-        fragments += [(finding.level.word, indent + "! " + one_line(finding.message)), ("", "\n")]
+        fragments += [(finding.level.word, _INDENT + "! " + one_line(finding.message)), ("", "\n")]
     return fragments
 
 
@@ -160,10 +168,15 @@ def cite_fragments(candidate: Candidate) -> list[Fragment]:
 
 
 def menu_fragments(proposal: Proposal, selected: int, details: bool) -> list[Fragment]:
-    """The whole menu; with `details` the selected candidate shows its documentation."""
+    """The whole menu; with `details` the selected candidate shows its documentation.
+
+    Only the selected one of API calls says what it is about: all of that would not fit on a screen of 24 lines.
+    """
     fragments: list[Fragment] = []
     for i, candidate in enumerate(proposal.candidates):
-        fragments += candidate_fragments(candidate, i + 1, i == selected)
+        fragments += _head(candidate, i + 1, i == selected)
+        if i == selected or not isinstance(candidate.action, ApiCall):
+            fragments += _about(candidate)
         if details and i == selected:
             fragments += cite_fragments(candidate)
     fragments.append(("source", "  enter runs · 1-9 picks · e edits · ? explains · q leaves"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gorilla_cli.apis.code import calls_in, complete_code
+from gorilla_cli.apis.code import complete_code
 from gorilla_cli.types import ApiRecord
 
 PIPE = ApiRecord(
@@ -100,20 +100,3 @@ def test_the_example_is_for_the_records_own_call_only():
 def test_what_is_imported_is_a_module(call, example, first):
     record = replace(PIPE, api_call="documented()", example_code=example)
     assert complete_code(record, call).split("\n")[0] == first
-
-
-@pytest.mark.parametrize(
-    ("program", "calls"),
-    [
-        ("import a\nTEXT = 'x'\nm = a.b('é', c=d(1))\nm(TEXT)", ["a.b('é', c=d(1))", "m(TEXT)", "d(1)"]),
-        ("f(1)\nf(1)", ["f(1)"]),
-        ("x = 1", []),
-        ("not python (", []),
-        ("GET https://example.org/pets", []),
-        ("(" * 9000, []),
-        ("\0", []),
-        ("", []),
-    ],
-)
-def test_the_calls_of_a_program(program, calls):
-    assert calls_in(program) == calls

@@ -93,8 +93,8 @@ def test_the_likelier_kind_comes_first_and_one_not_asked_about_counts_as_the_lea
 
 
 def test_what_is_no_model_of_a_hub_is_not_judged_by_its_kind():
-    service = RecordHit(replace(OTHER.record, kind="http", domain="Petshop"), 0.95)
-    package = RecordHit(replace(OTHER.record, id="p", source="python:json", domain="json"), 0.94)
+    service = RecordHit(replace(OTHER.record, kind="http", domain="Petshop"), 0.99)
+    package = RecordHit(replace(OTHER.record, id="p", source="python:json", domain="json"), 0.98)
     assert hand.kinds([VISION, service, package]) == ["vision"]
     found = hand.weighed([VISION, SPEECH, service, package], {"vision": -9.0, "speech": -1.0})
     assert [one.record for one in found[:2]] == [service.record, package.record]

@@ -193,12 +193,14 @@ def test_no_model_writes_where_a_call_is_fixed(made):
 
 def test_the_model_says_which_kind_is_meant(made):
     request = Request("sentiment of images")
-    plain = made(Writer()).propose(request, Sampling(n=1))
-    for kind, name in ((CV, {"tiny", "middle", "huge", "silent"}), (NLP, {"acme/mood"})):
+    scores = {}
+    for kind in (CV, NLP):
         backend = Writer(likely=kind)
-        assert set(names(made(backend).propose(request, Sampling(n=1)))) <= name
+        hits = made(backend).propose(request, Sampling(n=8)).hand.hits
+        scores[kind] = {hit.record.api_name: hit.score for hit in hits}
         assert set(backend.weighed[0]) >= {CV, NLP}
-    assert names(plain)
+    assert scores[NLP]["acme/mood"] > scores[CV]["acme/mood"]
+    assert scores[CV]["tiny"] > scores[NLP]["tiny"]
 
 
 def test_a_model_with_a_format_of_its_own_is_not_asked_for_the_kind(made):
@@ -284,6 +286,14 @@ def test_a_request_is_built_with_its_values_and_the_secret_stays_behind_its_name
     assert "Authorization: Bearer <secret:account>" in candidate.action.code
     assert candidate.action.call == CUSTOMER.api_call
     assert "hunter2" not in repr(proposal) + repr(backend)
+    (secret,) = proposal.secrets
+    assert (secret.name, secret.value, secret.origin) == ("account", "hunter2", "https://shop.example:443")
+
+
+def test_without_secrets_none_is_named(made):
+    proposal = made(Writer('{"id": 81}')).propose(Request("show customer 81 of the shop"), Sampling(n=1))
+    assert "secret" not in proposal.proposal.candidates[0].action.code
+    assert proposal.secrets == ()
 
 
 @pytest.mark.parametrize("written", ["{}", '{"id": null}', '{"id": "no number"}', '{"other": 1}', "x"])
@@ -335,6 +345,12 @@ def test_an_invented_call_and_a_wrong_argument_are_told_apart(made, text, messag
     assert candidate.cites == ()
 
 
+def test_a_request_that_the_model_writes_can_be_sent(made):
+    (candidate,) = free(made, "GET https://shop.example/customers/81\n").proposal.candidates
+    assert candidate.action.code == "GET https://shop.example/customers/81"
+    assert candidate.verdict is Verdict.CAUTION
+
+
 def test_what_the_model_writes_is_judged_as_code(made):
     assert free(made, "__import__('os').system('rm -rf ~')").proposal.candidates[0].verdict is Verdict.DANGEROUS
 
@@ -362,7 +378,6 @@ def test_a_program_that_was_filled_in_is_still_the_documented_call(made):
     pipeline = made(Writer())
     (candidate,) = pipeline.propose(Request("sentiment of reviews"), Sampling(n=1)).proposal.candidates
     again = pipeline.verify(Request("x"), filled(candidate.action.code, {"TEXT": "what a day"}))
-    assert again.action.record == MOOD.id
     assert again.action.code == candidate.action.code.replace("...", "'what a day'")
     assert [cite.doc for cite in again.cites] == [MOOD.id]
     assert again.verdict == candidate.verdict

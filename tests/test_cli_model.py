@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 
 from gorilla_cli.backends.catalogue import ModelEntry, entries
 from gorilla_cli.backends.store import ModelStore, digest
+from gorilla_cli.cli.model import model as group
 from tests.command_line import Ended
 from tests.gguf_files import gguf, model, write
 
@@ -46,6 +48,19 @@ def test_list_shows_the_catalogue_and_what_is_here(gorilla, pulled):
     assert [line[:2] for line in shown].count("* ") == 1
     assert sum(" here " in line for line in shown) == 1
     assert all(entry.licence in line for entry, line in zip(entries().values(), shown, strict=True))
+
+
+def test_an_encoder_is_listed_as_one_and_answers_nothing(gorilla):
+    kinds = {name: row["kind"] for name, row in rows(gorilla).items()}
+    assert kinds == {name: entry.kind for name, entry in entries().items()}
+    encoders = {name for name, kind in kinds.items() if kind == "encoder"}
+    assert "all-minilm-l6-v2" in encoders
+    marked = [line for line in gorilla("model", "list").out.splitlines() if "(encoder: " in line]
+    assert {line.split()[0] for line in marked} == encoders
+    offered = [name for name in kinds if name not in encoders]
+    context = click.Context(group)
+    completed = next(param for param in group.commands["use"].params).shell_complete(context, "")
+    assert [item.value for item in completed] == offered
 
 
 def test_use_is_remembered(gorilla, pulled):

@@ -28,13 +28,6 @@ def complete_code(record: ApiRecord, call: str) -> str:
     return _from_template(record, call)
 
 
-def calls_in(program: str) -> list[str]:
-    """The calls that `program` makes, each once, as source text, the outer ones first; none when it is not Python."""
-    tree = _tree(program)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree else []
-    return list(dict.fromkeys(text for node in found if (text := ast.get_source_segment(program, node))))
-
-
 def _tree(text: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gorilla_cli.apis import filling, hand
-from gorilla_cli.apis.code import calls_in, complete_code
+from gorilla_cli.apis.checking import is_request
+from gorilla_cli.apis.code import complete_code
 from gorilla_cli.apis.constraints import SHARES, parse
 from gorilla_cli.apis.hand import Hand
 from gorilla_cli.errors import NoCandidate, UsageError
-from gorilla_cli.executors.http import build, code
+from gorilla_cli.executors.http import Secret, build, code
 from gorilla_cli.prompts import api as prompts
 from gorilla_cli.prompts.chat import ChatFormat
 from gorilla_cli.protocols import Backend, RecordRetriever, Verifier
@@ -34,22 +35,24 @@ from gorilla_cli.types import (
     Timings,
     Usage,
 )
-from gorilla_cli.verifiers.apimatch import LOOKED_AT, match
 
 IN_HAND = 30
 DEEP = 300  # looked at where limits leave most out
 SHOWN_TO_MODEL = 1  # records in a prompt, as in the paper
-MOST_CALLS = 12  # of a program, looked up
 MODES = ("retrieval", "zero-shot")
 
 
 @dataclass(frozen=True, slots=True)
 class ApiProposal:
-    """A proposal, the record of each of its candidates (None: not in the index), and what the limits left out."""
+    """A proposal, the record of each of its candidates (None: not in the index), and what the limits left out.
+
+    `secrets` are what its requests name, for the executor that may send them.
+    """
 
     proposal: Proposal
     records: tuple[ApiRecord | None, ...]
     hand: Hand
+    secrets: tuple[Secret, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,7 @@ class ApiPipeline:
 
     def verify(self, request: Request, program: str, hits: Sequence[Hit] = ()) -> Candidate:
         """A program from elsewhere (filled in or edited by the person) as a verified candidate."""
-        return _verified(self.verifiers, Candidate(self._recognised(program)), request)
-
-    def _recognised(self, program: str) -> ApiCall:
-        """With the documented call that `program` makes; without one it is an invented call as a whole."""
-        for call in calls_in(program)[:MOST_CALLS]:
-            for hit in self.retriever.search(call, LOOKED_AT):
-                if match(call, hit.record):
-                    return ApiCall(call, program, hit.record.id)
-        return ApiCall(program.strip(), program, "")
+        return _verified(self.verifiers, Candidate(ApiCall(program.strip(), program, "")), request)
 
 
 class _Run:
@@ -96,6 +91,7 @@ class _Run:
         self.pipeline, self.request, self.sampling = pipeline, request, sampling
         self.milliseconds = dict.fromkeys(("retrieve", "load", "prompt", "generate", "verify"), 0.0)
         self.usage = Usage()
+        self.secrets: list[Secret] = []
         self._started = pipeline.clock()
 
     def propose(self) -> ApiProposal:
@@ -110,7 +106,8 @@ class _Run:
         candidates = [
             self.timed("verify", lambda one=candidate: _verified(verifiers, one, self.request)) for candidate, _ in made
         ]
-        return ApiProposal(self.proposal(candidates), tuple(record for _, record in made), held)
+        secrets = tuple(dict.fromkeys(self.secrets))
+        return ApiProposal(self.proposal(candidates), tuple(record for _, record in made), held, secrets)
 
     def timed(self, stage: str, work: Callable):
         started = self.pipeline.clock()
@@ -152,10 +149,11 @@ class _Run:
         """The call of `record` with `values`; None where a needed one is missing and cannot be left blank."""
         if record.kind == "http":
             try:
-                program = code(build(record, values, self.pipeline.secrets()))
+                request = build(record, values, self.pipeline.secrets())
             except UsageError:
                 return None
-            return ApiCall(record.api_call, program, record.id)
+            self.secrets += request.secrets
+            return ApiCall(record.api_call, code(request), record.id)
         if not filling.open_arguments(record):
             return ApiCall(record.api_call, complete_code(record, record.api_call), record.id)
         call, blanks = filling.filled_call(record, values)
@@ -170,7 +168,7 @@ class _Run:
         if not call:
             raise NoCandidate("the model wrote no call", "say it in other words")
         record = next((hit.record for hit in held.hits if hit.record.api_call == call), None)
-        program = complete_code(record, call) if record else call + "\n"
+        program = complete_code(record, call) if record else call if is_request(call) else call + "\n"
         return [(Candidate(ApiCall(call, program, record.id if record else "")), record)]
 
     def generated(self, prompt: Prompt, part: str, grammar: str) -> str:

@@ -5,17 +5,29 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from gorilla_cli.cli import wiring
 from gorilla_cli.errors import UsageError
 
+if TYPE_CHECKING:
+    from gorilla_cli.backends.catalogue import ModelEntry
+    from gorilla_cli.backends.store import StoredModel
+
 
 def _complete(_ctx, _param, incomplete: str) -> list[str]:
     from gorilla_cli.backends.catalogue import entries
 
     return [name for name in entries() if name.startswith(incomplete)]
+
+
+def _complete_writers(_ctx, _param, incomplete: str) -> list[str]:
+    """Models that can answer: an encoder only compares texts."""
+    from gorilla_cli.backends.catalogue import WRITER, entries
+
+    return [name for name, entry in entries().items() if name.startswith(incomplete) and entry.kind == WRITER]
 
 
 @click.group(epilog="\b\nExamples:\n  gorilla model list\n  gorilla model use qwen2.5-coder-0.5b")
@@ -30,19 +42,24 @@ def list_models(as_json: bool) -> None:
     from gorilla_cli.backends.catalogue import entries
 
     here = {stored.name: stored for stored in wiring.store().list()}
-    rows = [_row(entry.name, entry.size, entry.licence, entry.name in here) for entry in entries().values()]
-    rows += [_row(name, stored.size, stored.licence, True) for name, stored in here.items() if name not in entries()]
+    rows = [_row(entry, entry.name in here) for entry in entries().values()]
+    rows += [_row(stored, True) for name, stored in here.items() if name not in entries()]
     if as_json:
         print(json.dumps(rows))
         return
     for row in rows:
         mark = "*" if row["used"] else " "
         size = f"{row['size'] / 1e6:,.0f} MB" if row["size"] else "size unknown"
-        print(f"{mark} {row['name']:<28} {size:>12}  {'here' if row['here'] else '-':<5} {row['licence']}")
+        print(f"{mark} {row['name']:<28} {size:>12}  {'here' if row['here'] else '-':<5} {row['licence']}{_note(row)}")
 
 
-def _row(name: str, size: int, licence: str, here: bool) -> dict:
-    return {"name": name, "size": size, "licence": licence, "here": here, "used": name == wiring.settings().model}
+def _row(model: ModelEntry | StoredModel, here: bool) -> dict:
+    facts = {"name": model.name, "size": model.size, "licence": model.licence, "kind": model.kind}
+    return {**facts, "here": here, "used": model.name == wiring.settings().model}
+
+
+def _note(row: dict) -> str:
+    return "  (encoder: finds API records by meaning)" if row["kind"] == "encoder" else ""
 
 
 @model.command(epilog="\b\nExamples:\n  gorilla model pull\n  gorilla model pull hf:owner/repo/file.gguf")
@@ -69,7 +86,7 @@ def pull_model(name: str, terminal) -> str:
 
 
 @model.command(epilog="\b\nExamples:\n  gorilla model use qwen2.5-coder-0.5b\n  gorilla model use ./own.gguf")
-@click.argument("name", shell_complete=_complete)
+@click.argument("name", shell_complete=_complete_writers)
 def use(name: str) -> None:
     """Answer with NAME from now on; it must be here already."""
     from gorilla_cli import config

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api_records import CLASSIFIERS, REMOVE, SHORTEN, WRAP, build, write
 from tests.command_line import write_script
-from tests.terminal.person import CTRL_C, CTRL_D, DOWN, ENTER, ESCAPE, Person
+from tests.terminal.person import CTRL_C, CTRL_D, DOWN, ENTER, ESCAPE, UP, Person
 
 MENU = "enter runs"
 NOTE = {
@@ -73,13 +73,18 @@ def test_a_call_is_chosen_filled_in_agreed_to_and_run(work, ready):
     assert """TEXT = "it's""" in traces[-1]["command"]
 
 
-def test_another_call_than_the_first_is_chosen_and_its_result_printed(ready):
-    with Person(["api", WRAPPED], rows=40) as person:
-        shown = person.sees("1 textwrap.TextWrapper(width=20)  safe", MENU)
-        second = re.search(r"^  2 (.*?)  \w+$", shown, re.MULTILINE)[1]
-        person.type(DOWN)
-        assert f"> 2 {second}" in person.sees("> 2 ")
-        person.type("1")
+def test_another_call_is_chosen_and_its_result_printed():
+    about = "Turns a paragraph into lines of at most twenty characters"
+    with Person(["api", "truncate prose or wrap a paragraph"]) as person:
+        shown = person.sees("textwrap.shorten(TEXT, WIDTH)", "textwrap.TextWrapper(width=20)", MENU)
+        place = int(re.search(r"(\d) textwrap\.TextWrapper", shown)[1])
+        other = "2" if place == 1 else "1"
+        person.type(DOWN * (place - 1))
+        person.sees(f"> {place} textwrap.TextWrapper(width=20)", f"  {other} textwrap.shorten", about)
+        person.type(DOWN if place == 1 else UP)
+        person.sees(f"> {other} textwrap.shorten", "Truncates prose at a blank")
+        assert about not in person.text()
+        person.type(str(place))
         person.sees("TEXT (text):")
         person.type("one two three four five six" + ENTER)
         assert person.leaves() == 0
@@ -159,7 +164,7 @@ def test_an_edited_program_is_checked_and_shown_again(work):
         person.type("some words" + ENTER)
         person.sees("edit> import textwrap", "TEXT = 'some words'")
         person.type("open('new.txt', 'w').write(TEXT)" + ENTER)
-        person.sees("  6 open('new.txt', 'w').write(TEXT)", "changes files", "Press y to run it")
+        person.sees("  6 open('new.txt', 'w').write(TEXT)", "open opens a file to write", "Press y to run it")
         assert not (work / "new.txt").exists()
         person.type("y")
         assert person.leaves() == 0
