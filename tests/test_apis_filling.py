@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gorilla_cli.apis.filling import MOST_OPTIONAL, filled_call, open_arguments, read_values, values_grammar
@@ -83,6 +83,7 @@ ARGUMENTS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(ARGUMENTS, max_size=20))
 def test_any_arguments_make_a_grammar_that_may_be_used(arguments):
     check_grammar(values_grammar(arguments))
@@ -135,12 +136,14 @@ def test_values_are_read(text, values):
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), JSON))
 def test_what_is_read_can_be_written_as_python(values):
     for value in read_values(json.dumps(values)).values():
         assert ast.literal_eval(repr(value)) == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_reading_is_total(text):
     assert isinstance(read_values(text), dict)
@@ -179,6 +182,7 @@ def test_a_call_with_what_was_said_and_blanks_for_the_rest(one, values, call, le
 
 
 @pytest.mark.parametrize("one", [CUT, LOAD, replace(DUMPS, api_call="json.dumps(obj, indent=None)")])
+@settings(deadline=None)
 @given(st.data())
 def test_whatever_is_said_the_call_stays_the_documented_one(one, data):
     names = [argument.name for argument in one.api_arguments] + ["name", "invented", "class"]
@@ -191,6 +195,7 @@ def test_whatever_is_said_the_call_stays_the_documented_one(one, data):
     assert [blank.name for blank in blanks(program)] == left
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("aB_é数ªß1", min_size=1).filter(str.isidentifier), min_size=1, max_size=4))
 def test_every_blank_is_one_that_can_be_filled_in(names):
     call, left = filled_call(record(f"f({', '.join(names)})"), {})

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gorilla_cli.apis import hand
@@ -113,6 +113,7 @@ def test_likelihoods_are_shares():
 LOGPROBS = st.floats(-1e6, 0)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from("abcd"), LOGPROBS), st.lists(st.tuples(st.sampled_from("abcdef"), LOGPROBS)))
 def test_weighing_only_orders(logprobs, given_hits):
     hits = [hit(str(number), score, domain) for number, (domain, score) in enumerate(given_hits)]

@@ -419,9 +419,8 @@ def test_the_report_of_a_run(found):
 def test_a_constrained_answer_without_a_call_is_told_apart(hub):
     row = Rows(hub, "retrieval", True)(asked_of(hub)[0], Answer(refused=True))
     text = measured_text(Measured(report([graded(row, hub)])))
-    assert text.splitlines()[-1] == (
-        "torchhub, retrieval: 1 got no call and count as hallucination, though nothing was invented"
-    )
+    assert text.splitlines()[-1] == "torchhub, retrieval: 1 got no call, which counts as an error"
+    assert graded(row, hub)["outcome"] == "error"
 
 
 def test_the_line_for_the_log(found):

@@ -172,6 +172,31 @@ def test_what_is_shown_is_for_people(gorilla):
     assert "76.5 % on ImageNet" in shown
 
 
+def test_the_option_is_the_command(gorilla):
+    assert gorilla("--api", "--print", WRAPPED) == gorilla("api", "--print", WRAPPED)
+    found = gorilla("--api", "--json", "-n", "1", LIMITED).json
+    assert [one["call"] for one in found["candidates"]] == ["torch.hub.load('pytorch/vision', 'medium')"]
+    ended = gorilla("--api", "--yes", WRAPPED)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--yes runs shell commands only" in ended.err
+
+
+PET = {
+    **{"domain": "pets", "framework": "Pet Shop", "functionality": "find a pet by its number", "kind": "http"},
+    **{"api_name": "petById", "api_call": "GET https://pets.example/v1/pets/{id}", "description": "One pet."},
+    "api_arguments": [{"name": "id", "type": "integer, in path", "description": "its number", "required": True}],
+}
+
+
+def test_a_request_over_the_network_is_printed_not_sent(gorilla, own, writing):
+    build(own / "data" / "records.db", [PET])
+    ended = gorilla("api", "--print", "--model", writing('{"id": 7}'), "find the pet with number 7")
+    assert ended.out == "GET https://pets.example/v1/pets/7\n"
+    unsaid = gorilla("api", "--print", "--model", writing("{}"), "find a pet by its number")
+    assert (unsaid.code, unsaid.out) == (5, "")
+    assert "does not say enough" in unsaid.err
+
+
 def test_debug_tells_times_and_tokens(gorilla):
     assert "retrieve" in gorilla("api", "--debug", "--json", WRAPPED).err
 

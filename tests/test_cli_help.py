@@ -17,13 +17,13 @@ from gorilla_cli.errors import EXIT_CODE_HELP
 GOLDEN = Path(__file__).parent / "golden" / "help.txt"
 REWRITE = "GORILLA_REWRITE" in os.environ  # read now: the environment of a test is scrubbed
 LEAVES = [
-    ["ask"], ["setup"], ["doctor"], ["history"], ["completion"],
+    ["ask"], ["api"], ["setup"], ["doctor"], ["history"], ["completion"],
     ["model", "list"], ["model", "pull"], ["model", "use"], ["model", "info"], ["model", "remove"],
     ["index", "build"], ["index", "add"], ["index", "list"], ["index", "search"], ["index", "show"],
-    ["index", "remove"], ["index", "stats"],
+    ["index", "remove"], ["index", "validate"], ["index", "stats"],
     ["config", "get"], ["config", "set"], ["config", "path"], ["config", "edit"],
     ["bench", "shell"], ["bench", "sample"], ["bench", "grade"], ["bench", "report"], ["bench", "compare"],
-    ["bench", "plot"], ["bench", "check"],
+    ["bench", "plot"], ["bench", "check"], ["bench", "apibench"],
 ]  # fmt: skip
 
 

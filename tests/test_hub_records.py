@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gorilla_cli.backends.download import fetch_file
@@ -165,6 +165,7 @@ FIELDS = st.sampled_from(["id", "modelId", "library_name", "tags", "downloads", 
 ROWS = st.lists(JSON | st.dictionaries(FIELDS, JSON | st.sampled_from(["transformers", "acme/x", "license:mit"])))
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_any_list_gives_clean_records(rows):
     source = without_network(rows)

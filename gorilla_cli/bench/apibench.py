@@ -15,7 +15,7 @@ import random
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -191,6 +191,8 @@ def graded(sample: Row, hub: Hub, official: bool = False) -> Row:
     """The result of one sample. Its first call counts, or its text when it has none; `any_exact` looks at all calls."""
     question, answers = hub.by_id[sample["id"]], sample["calls"] or [sample["text"]]
     first, *others = (hub.judged(answer, question) for answer in answers)
+    if sample.get("constrained") and not any(answers):
+        first = replace(first, outcome="error")  # it refused, so it invented nothing
     row = {
         "id": sample["id"],
         **{name: sample.get(name) for name in ("hub", "mode", "constrained", "seconds", "tokens")},
@@ -215,7 +217,7 @@ def _as_answer(call: str) -> str:
 class Tally:
     """What some answers are worth. `correct`, `error` and `hallucination` sum to all; `exact` is a part of `correct`.
 
-    `silent`, a part of `hallucination`: answers with no call at all. `any_exact`: one of the calls shown is exact.
+    `silent`: answers with no call at all, a hallucination where the model wrote freely, else an error. `any_exact`: one of the calls shown is exact.
     """
 
     exact: Share

@@ -339,15 +339,14 @@ def ratio_of(rows: Iterable[Row], bare: Iterable[Row]) -> float | None:
 
 def measured_text(found: Measured) -> str:
     """The report for people."""
-    lines = [_refusals(group) for group in found.report.groups if group.constrained and group.tally.hallucination.count]
+    lines = [_refusals(group) for group in found.report.groups if group.constrained and group.tally.silent.count]
     lines += [f"{hub}: reference within {RETRIEVED} retrieved {share}" for hub, share in found.within.items()]
     lines += [f"{hub}: median time {ratio:.2f} of the bare model's" for hub, ratio in found.ratio.items()]
     return "\n\n".join([text_of(found.report), *(["\n".join(lines)] if lines else [])])
 
 
 def _refusals(group: Group) -> str:
-    count = group.tally.hallucination.count
-    return f"{group.hub}, {group.mode}: {count} got no call and count as hallucination, though nothing was invented"
+    return f"{group.hub}, {group.mode}: {group.tally.silent.count} got no call, which counts as an error"
 
 
 def measured_numbers(found: Measured) -> dict[str, Any]:

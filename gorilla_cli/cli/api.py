@@ -88,7 +88,8 @@ def _answer(text: str, flags: Flags) -> int:
     best = proposal.candidates[0]
     if flags.print_only:
         code = best.action.command
-        print(render.plain(render.command_fragments(best)) if sys.stdout.isatty() else code, end="")
+        shown = render.plain(render.command_fragments(best)) if sys.stdout.isatty() else code
+        print(shown, end="" if code.endswith("\n") else "\n")
         for finding in render.complaints(best):
             terminal.say(f"! {render.one_line(finding.message)}")
         return ExitCode.DONE

@@ -264,7 +264,9 @@ def remove(source: str) -> None:
     wiring.terminal().say(f"removed {count:,} documents of {source}")
 
 
-@index.command(epilog="\b\nExamples:\n  gorilla index validate ./my_apis.jsonl")
+@index.command(
+    epilog="\b\nExamples:\n  gorilla index validate ./my_apis.jsonl\n  gorilla index validate dump.json | tail -n 1"
+)
 @click.argument("file")
 def validate(file: str) -> int:
     """Check a file of API records: every row that cannot be used, with its line and the reason."""

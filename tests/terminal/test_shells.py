@@ -13,12 +13,12 @@ import pytest
 
 COMPLETIONS = Path(__file__).parent.parent.parent / "completions"
 FILES = {"bash": "gorilla.bash", "zsh": "_gorilla", "fish": "gorilla.fish"}
-COMMANDS = {"ask", "bench", "setup", "doctor", "model", "index", "config", "history", "completion"}
+COMMANDS = {"api", "ask", "bench", "setup", "doctor", "model", "index", "config", "history", "completion"}
 WANTED = [
     ("gorilla ", COMMANDS),
     ("gorilla mo", {"model"}),
     ("gorilla --pr", {"--print"}),
-    ("gorilla index add ", {"catalogue", "man", "tldr"}),
+    ("gorilla index add ", {"catalogue", "man", "tldr", "records", "python", "openapi", "hub"}),
     ("gorilla config get c", {"candidates", "context_window"}),
     ("gorilla model use smol", {"smollm2-135m", "smollm2-360m"}),
 ]
