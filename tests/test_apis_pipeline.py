@@ -214,6 +214,8 @@ def test_the_program_leaves_the_input_to_the_person(made):
     program = proposal.proposal.candidates[0].action.code
     assert [blank.name for blank in blanks(program)] == ["TEXT"]
     assert MOOD.api_call in program
+    told_of = [finding.message for finding in proposal.proposal.candidates[0].findings]
+    assert told_of[:2] == [f"{NLP} · Hugging Face Transformers · mit", "Tells glad from sad"]
 
 
 def test_what_is_known_of_a_record_is_told_and_raises_no_verdict():

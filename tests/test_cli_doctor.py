@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.gguf_files import model, write
 
-PARTS = ["gorilla", "settings", "shell", "llama.cpp", "model", "answers", "sqlite", "index", "manual", "parser", "disk"]
+PARTS = ["gorilla", "settings", "shell", "llama.cpp", "model", "answers", "sqlite", "index", "records"]
+PARTS += ["manual", "parser", "disk"]
 
 
 def test_doctor_tells_every_part_and_the_next_step(gorilla, ready, monkeypatch):

@@ -101,7 +101,6 @@ class _Run:
         held = hand.within_limits(found, constraints)
         held = replace(held, hits=self.ordered(held.hits))
         made = self.written(held) if self.pipeline.free else self.documented(held)
-        made = made[: self.sampling.n]
         verifiers = self.pipeline.verifiers
         candidates = [
             self.timed("verify", lambda one=candidate: _verified(verifiers, one, self.request)) for candidate, _ in made

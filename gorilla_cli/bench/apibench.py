@@ -217,7 +217,8 @@ def _as_answer(call: str) -> str:
 class Tally:
     """What some answers are worth. `correct`, `error` and `hallucination` sum to all; `exact` is a part of `correct`.
 
-    `silent`: answers with no call at all, a hallucination where the model wrote freely, else an error. `any_exact`: one of the calls shown is exact.
+    `silent`: answers with no call at all, a hallucination where the model wrote freely, else an error.
+    `any_exact`: one of the calls shown is exact.
     """
 
     exact: Share

@@ -12,7 +12,7 @@ import click
 
 from gorilla_cli import __version__
 from gorilla_cli.cli import wiring
-from gorilla_cli.errors import ExitCode, GorillaError
+from gorilla_cli.errors import ExitCode, GorillaError, IndexMissing
 
 REBUILD = {
     "CUDA": 'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python==0.3.36',
@@ -117,6 +117,18 @@ def _index() -> Check:
     return Check("index", bool(stats), f"{detail} documents")
 
 
+def _records() -> Check:
+    from gorilla_cli.cli import api_wiring
+
+    index = api_wiring.records()
+    try:
+        detail = ", ".join(f"{name} {count:,}" for name, count in index.sources().items())
+    except IndexMissing:
+        return Check("records", True, "no API records yet; the first gorilla api reads those that ship")
+    pull = f"to find them by meaning too: gorilla model pull {api_wiring.ENCODER} && gorilla index build"
+    return Check("records", True, f"API records: {detail or 'none'}", "" if index.stats()["vectors"] else pull)
+
+
 def _sqlite() -> Check:
     import sqlite3
 
@@ -160,6 +172,7 @@ PARTS: dict[str, Callable[[], Check]] = {
     "answers": _answers,
     "sqlite": _sqlite,
     "index": _index,
+    "records": _records,
     "manual": _manual,
     "parser": _parser,
     "disk": _disk,
