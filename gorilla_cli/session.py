@@ -87,18 +87,17 @@ class Session:
         return self.pipeline.verify(proposal.request, text, proposal.hits), True
 
     def _with_inputs(self, candidate: Candidate, proposal: Proposal, edit: bool) -> tuple[Candidate, bool]:
-        """The program with the values of its blanks asked for, edited where that was chosen; verified again."""
+        """The program with the values of its blanks asked for, verified again, and whether it was edited as well."""
         program = candidate.action.command
         kinds = self.kinds.get(candidate.action.record, {})
         values = {one.name: self._value(one.name, kinds.get(one.name, one.kind)) for one in blanks(program)}
-        text = filled(program, values)
-        if edit:
-            text = self.terminal.edit(text)
+        complete = filled(program, values)
+        text = self.terminal.edit(complete) if edit else complete
         if not text.strip():
             raise NotConfirmed("nothing was run")
-        if text == program:
-            return candidate, False
-        return self.pipeline.verify(proposal.request, text, proposal.hits), True
+        if text != complete:
+            return self.pipeline.verify(proposal.request, text, proposal.hits), True
+        return (self.pipeline.filled(proposal.request, candidate, text) if values else candidate), False
 
     def _value(self, name: str, kind: str) -> object:
         """A value typed for a blank. Raises NotConfirmed when nothing is typed."""

@@ -39,6 +39,7 @@ from gorilla_cli.types import (
 IN_HAND = 30
 DEEP = 300  # looked at where limits leave most out
 SHOWN_TO_MODEL = 1  # records in a prompt, as in the paper
+ABOUT = "record"  # the check of findings that say what a record is
 MODES = ("retrieval", "zero-shot")
 
 
@@ -80,8 +81,14 @@ class ApiPipeline:
         return _Run(self, request, sampling).propose()
 
     def verify(self, request: Request, program: str, hits: Sequence[Hit] = ()) -> Candidate:
-        """A program from elsewhere (filled in or edited by the person) as a verified candidate."""
+        """A program from elsewhere (edited by the person) as a verified candidate."""
         return _verified(self.verifiers, Candidate(ApiCall(program.strip(), program, "")), request)
+
+    def filled(self, request: Request, candidate: Candidate, program: str) -> Candidate:
+        """`candidate` with values in its blanks, verified again: the call and its record stay what they were."""
+        about = tuple(finding for finding in candidate.findings if finding.check == ABOUT)
+        again = replace(candidate, action=replace(candidate.action, code=program), findings=about, cites=())
+        return _verified(self.verifiers, again, request)
 
 
 class _Run:
@@ -198,7 +205,7 @@ def told(record: ApiRecord) -> tuple[Finding, ...]:
     lines = [summary, purpose[:160], ", ".join(map(_figure, record.figures[:6]))]
     needs = ", ".join(record.environment_requirements[:6])
     lines.append(f"needs: {needs}" if needs else "")
-    return tuple(Finding("record", Level.INFO, line) for line in lines if line)
+    return tuple(Finding(ABOUT, Level.INFO, line) for line in lines if line)
 
 
 def _figure(figure: Figure) -> str:

@@ -111,7 +111,8 @@ def _session(pipeline, terminal, flags: Flags, made) -> int:
     from gorilla_cli.history import History
     from gorilla_cli.session import Session
 
-    executor = api_wiring.executor(dict(os.environ), sandbox=flags.sandbox, network=flags.download, form=flags.form)
+    chosen = {"sandbox": flags.sandbox, "network": flags.download, "form": flags.form}
+    executor = api_wiring.executor(made, dict(os.environ), **chosen)
     if terminal.available() and any(_is_program(one.action) for one in made.proposal.candidates):
         for control in executor.controls():
             terminal.say(f"  {control}")

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from gorilla_cli import config, registry
 from gorilla_cli.cli import wiring
@@ -16,7 +17,7 @@ from gorilla_cli.sanitise import one_line
 
 if TYPE_CHECKING:
     from gorilla_cli.apis.checking import ApiExecutor
-    from gorilla_cli.apis.pipeline import ApiPipeline
+    from gorilla_cli.apis.pipeline import ApiPipeline, ApiProposal
     from gorilla_cli.protocols import Encoder, RecordSource
     from gorilla_cli.retrieval.record_writing import Change
     from gorilla_cli.retrieval.records import RecordIndex
@@ -153,8 +154,10 @@ def secrets() -> dict[str, str]:
     return {name.removeprefix(SECRET): value for name, value in os.environ.items() if name.startswith(SECRET)}
 
 
-def executor(environment: dict[str, str], *, sandbox: bool, network: bool, form: str) -> ApiExecutor:
-    """What runs Python calls with this interpreter, and sends requests. Raises StateError without a sandbox."""
+def executor(made: ApiProposal, environment: dict[str, str], *, sandbox: bool, network: bool, form: str) -> ApiExecutor:
+    """What runs Python calls with this interpreter, and sends requests with the secrets that they name, to the hosts
+    that their documents name even where these are private. Raises StateError without a sandbox.
+    """
     from gorilla_cli.apis.checking import ApiExecutor
     from gorilla_cli.executors.python_code import sandbox_available
 
@@ -163,4 +166,7 @@ def executor(environment: dict[str, str], *, sandbox: bool, network: bool, form:
     python = registry.factory("executors", "python")(
         sys.executable, environment=environment, sandbox=sandbox, network=network, form=form
     )
-    return ApiExecutor(python, registry.factory("executors", "http")())
+    calls = [record.api_call for record in made.records if record is not None and record.kind == "http"]
+    hosts = {urlsplit(call.partition(" ")[2]).hostname or "" for call in calls}
+    http = registry.factory("executors", "http")(secrets=made.secrets, private_hosts=hosts)
+    return ApiExecutor(python, http)

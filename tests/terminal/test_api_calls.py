@@ -69,7 +69,7 @@ def test_a_call_is_chosen_filled_in_agreed_to_and_run(work, ready):
     assert (work / "note.txt").read_text() == "it's \\n here"
     traces = [trace for trace in history(ready) if trace["request"] == WRITTEN]
     assert traces[-1]["exit_code"] == 0
-    assert traces[-1]["verdict"] == "caution"
+    assert (traces[-1]["verdict"], traces[-1]["edited"]) == ("caution", False)
     assert """TEXT = "it's""" in traces[-1]["command"]
 
 
@@ -156,7 +156,7 @@ def test_leaving_at_any_step_runs_nothing(work, ready, steps, code):
     assert history(ready) == []
 
 
-def test_an_edited_program_is_checked_and_shown_again(work):
+def test_an_edited_program_is_checked_and_shown_again(work, ready):
     with Person(["api", WRAPPED], rows=40) as person:
         person.sees(MENU)
         person.type("e")
@@ -169,6 +169,20 @@ def test_an_edited_program_is_checked_and_shown_again(work):
         person.type("y")
         assert person.leaves() == 0
     assert (work / "new.txt").read_text() == "some words"
+    assert history(ready)[-1]["edited"]
+
+
+def test_an_edit_that_changes_nothing_is_none(ready):
+    with Person(["api", WRAPPED], rows=40) as person:
+        person.sees(MENU)
+        person.type("e")
+        person.sees("TEXT (text):")
+        person.type("some words" + ENTER)
+        person.sees("edit> import textwrap", "TEXT = 'some words'")
+        person.type(ENTER)
+        assert person.leaves() == 0
+        assert person.text().endswith("\nsome words")
+    assert not history(ready)[-1]["edited"]
 
 
 @pytest.mark.parametrize("agreed", [True, False])
