@@ -124,7 +124,8 @@ class _Found:
         return self
 
     def _fail(self, why: str, provides: list[str]) -> None:
-        hint = f"{self.package} is imported as: {', '.join(provides)}" if provides else "install it, or give --python"
+        named = f"{self.package} is imported as: {', '.join(provides)}"
+        hint = named if provides else "install it beside gorilla, with the same pip"
         raise GorillaError(f"cannot import {self.package}: {why}", hint)
 
 
@@ -145,7 +146,7 @@ def _run(python: str, package: str, seconds: int, memory: int) -> tuple[list[dic
                 start_new_session=True,
             )
         except OSError as error:
-            raise GorillaError(f"cannot start {one_line(python)}: {error.strerror}", "check --python") from None
+            raise GorillaError(f"cannot start {one_line(python)}: {error.strerror}", "check that Python") from None
         with child:
             ended = _copy(child, out, seconds)
         out.seek(0)
