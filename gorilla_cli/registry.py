@@ -22,12 +22,14 @@ BUILT_IN = {
         "openapi": "gorilla_cli.sources.openapi:OpenApi",
         "hub": "gorilla_cli.sources.hub:HubRecords",
     },
-    "retrieval": {"bm25": "gorilla_cli.retrieval.index:Index"},
-    "records": {"index": "gorilla_cli.retrieval.records:RecordIndex"},
-    "encoders": {"llama.cpp": "gorilla_cli.backends.encoder:LlamaEncoder"},
+    "retrieval": {
+        "bm25": "gorilla_cli.retrieval.index:Index",
+        "records": "gorilla_cli.retrieval.records:RecordIndex",
+    },
     "backends": {
         "llama.cpp": "gorilla_cli.backends.llama:LlamaBackend",
         "scripted": "gorilla_cli.backends.scripted:ScriptedBackend",
+        "encoder": "gorilla_cli.backends.encoder:LlamaEncoder",
     },
     "verifiers": {
         "characters": "gorilla_cli.verifiers.gate:CharacterGate",

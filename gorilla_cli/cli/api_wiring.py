@@ -37,12 +37,12 @@ def encoder() -> Encoder | None:
     except ModelMissing:
         return None
     threads = wiring.settings().threads or config.physical_cores()
-    return registry.factory("encoders", "llama.cpp")(path, sha256, threads)
+    return registry.factory("backends", "encoder")(path, sha256, threads)
 
 
 def records() -> RecordIndex:
     """The index of API records."""
-    return registry.factory("records", "index")(wiring.paths().records, encoder())
+    return registry.factory("retrieval", "records")(wiring.paths().records, encoder())
 
 
 def shipped() -> Iterator[RecordSource]:

@@ -249,7 +249,7 @@ class Run:
 
         source, requests = self.source(), self.requests()
         name = self.whole.name + ("-requests" if requests else "")
-        index = registry.factory("records", "index")(self.flags.out / f"{name}.db", self.rooms.encoder)
+        index = registry.factory("retrieval", "records")(self.flags.out / f"{name}.db", self.rooms.encoder)
         with wiring.terminal().spinner(f"indexing {name}"):
             index.sync(WithRequests(source, requests) if requests else source)
         return index
