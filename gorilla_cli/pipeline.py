@@ -15,16 +15,7 @@ from gorilla_cli.backends.grammar import GrammarError, command_grammar
 from gorilla_cli.errors import NoCandidate, NotACommand
 from gorilla_cli.parse import command_in, normal_form
 from gorilla_cli.prompts.chat import ChatFormat
-from gorilla_cli.prompts.shell import (
-    document_text,
-    function_json,
-    refusal,
-    repair_prompt,
-    review_answers,
-    review_prompt,
-    shell_prompt,
-    stops,
-)
+from gorilla_cli.prompts.shell import document_text, function_json, refusal, repair_prompt, shell_prompt, stops
 from gorilla_cli.protocols import Backend, Corrector, Manual, Retriever, Verifier
 from gorilla_cli.rank import ranked
 from gorilla_cli.types import (
@@ -49,8 +40,6 @@ RETRIEVED = 5
 DOCUMENTS_IN_PROMPT = 2
 EXAMPLES_IN_PROMPT = 2
 SMALL = 800_000_000  # bytes of weights
-LEAD = 0.5  # in the score: a candidate this far ahead needs no second opinion, since a finding tells them apart
-MARGIN = 0.2  # in nats: how much surer of the second candidate the model must be to put it first
 
 
 @dataclass(frozen=True)
@@ -92,7 +81,6 @@ class Pipeline:
     chat_format: ChatFormat
     gate: DocsGate = DocsGate()
     corrector: Corrector | None = None
-    review: bool = True
     clock: Callable[[], float] = time.perf_counter
 
     def propose(self, request: Request, sampling: Sampling) -> Proposal:
@@ -110,8 +98,8 @@ class Pipeline:
             raise NoCandidate("the model gave no command for that", "say it in other words, or name the tool to use")
         candidates = run.timed("verify", lambda: run.verify(candidates, hits))
         candidates = run.repair(candidates, prompt, hits)
-        candidates = ranked(run.timed("verify", lambda: run.correct(candidates, hits)))
-        return run.proposal(hits, run.reviewed(candidates)[: sampling.n])
+        candidates = ranked(run.timed("verify", lambda: run.correct(candidates, hits)))[: sampling.n]
+        return run.proposal(hits, candidates)
 
     def verify(self, request: Request, command: str, hits: Sequence[Hit] = ()) -> Candidate:
         """A command from elsewhere (edited by the person) as a verified candidate."""
@@ -216,21 +204,6 @@ class _Run:
             found.append(candidate)
         return found
 
-    def reviewed(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        """The best two in the order the model finds them right in, where nothing else tells them clearly apart."""
-        form = self.pipeline.chat_format
-        first, second = candidates[:2] if len(candidates) > 1 else (None, None)
-        if not self.pipeline.review or first is None or not form.demonstrations or not comparable(first, second):
-            return candidates
-        prompt = review_prompt(self.request, [one.action.command for one in (first, second)], form)
-        weighing = self.pipeline.backend.weigh(prompt, review_answers())
-        self.milliseconds["prompt"] += weighing.prompt_ms
-        self.usage += weighing.usage
-        (yes, no), (also_yes, also_no) = weighing.logprobs
-        if (also_yes - also_no) - (yes - no) < MARGIN:
-            return candidates
-        return (replace(second, score=first.score), replace(first, score=second.score), *candidates[2:])
-
     def _grammar(self, candidate: Candidate) -> str:
         """A grammar in which the candidate's programs have their documented options and no others; "" without any."""
         manual = self.pipeline.manual
@@ -268,15 +241,6 @@ def drawn(prompt: Prompt, n: int) -> int:
     What another reading gives is worth more than one more sample of the same, so it comes before samples.
     """
     return max(1 + len(prompt.others), n)
-
-
-def comparable(first: Candidate, second: Candidate) -> bool:
-    """May the model's opinion put `second` before `first`? Not where the documentation tells them apart.
-
-    A correction and what it corrects stay in their order, and so does what is near enough a lead in the score.
-    """
-    related = first.was == second.action.command or second.was == first.action.command
-    return not related and first.score - second.score < LEAD
 
 
 def _merged(completions: Sequence[Completion]) -> list[Candidate]:

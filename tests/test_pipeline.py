@@ -11,11 +11,10 @@ import pytest
 from gorilla_cli.backends.grammar import GrammarError, check_grammar
 from gorilla_cli.backends.scripted import ScriptedBackend
 from gorilla_cli.errors import ModelDamaged, ModelMissing, NoCandidate, NotACommand, UsageError
-from gorilla_cli.pipeline import RETRIEVED, DocsGate, Pipeline, comparable, drawn
+from gorilla_cli.pipeline import RETRIEVED, DocsGate, Pipeline, drawn
 from gorilla_cli.prompts.chat import chat_format
 from gorilla_cli.prompts.shell import refusal
 from gorilla_cli.types import (
-    Candidate,
     Cite,
     Completion,
     Doc,
@@ -30,10 +29,8 @@ from gorilla_cli.types import (
     Prompt,
     Request,
     Sampling,
-    ShellCommand,
     Usage,
     Verdict,
-    Weighing,
 )
 
 CHATML = chat_format("chatml")
@@ -115,9 +112,6 @@ class Answers:
 
     def load(self):
         pass
-
-    def weigh(self, prompt, options):
-        return Weighing(((0.0,) * len(options),) * (1 + len(prompt.others)))
 
     def generate(self, prompt, sampling):
         self.prompts.append(prompt)
@@ -595,65 +589,6 @@ def test_each_stage_is_timed():
     for stage in (timings.retrieve, timings.load, timings.verify):
         assert 1 <= round(stage) <= 5
     assert timings.total >= timings.retrieve + timings.verify
-
-
-# the second opinion
-
-
-class Reviewer:
-    """A backend that writes two commands and then says how sure it is of each."""
-
-    info = ModelInfo("reviewer", "0", "test")
-
-    def __init__(self, first: float, second: float, logprobs=(-0.1, -0.2)) -> None:
-        self.sure, self.logprobs, self.asked = (first, second), logprobs, []
-
-    def load(self) -> None: ...
-
-    def generate(self, prompt, sampling):
-        texts = ("find . -name '*.py'", "ls *.py")
-        made = (Completion(text, 3, score, "stop") for text, score in zip(texts, self.logprobs, strict=True))
-        return Generation(tuple(made), Usage(10, 5, 6))
-
-    def weigh(self, prompt, options):
-        self.asked.append(prompt)
-        return Weighing(tuple((sure, 0.0) for sure in self.sure), Usage(40, 30, 0), 7.0)
-
-
-def reviewed(backend, **changes):
-    return [one.action.command for one in pipeline(backend, **changes).propose(REQUEST, Sampling(n=2)).candidates]
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "best"),
-    [(1.0, 0.0, "find . -name '*.py'"), (0.0, 0.1, "find . -name '*.py'"), (-1.0, 1.0, "ls *.py")],
-)
-def test_the_model_may_prefer_its_second_candidate(first, second, best):
-    backend = Reviewer(first, second)
-    commands = reviewed(backend)
-    assert commands[0] == best
-    assert sorted(commands) == ["find . -name '*.py'", "ls *.py"]
-    (prompt,) = backend.asked
-    assert "find . -name" in prompt.rest
-    assert ["ls *.py" in reading for reading in prompt.others] == [True]
-
-
-def test_what_a_second_opinion_costs_is_counted():
-    proposal = pipeline(Reviewer(0.0, 0.0)).propose(REQUEST, Sampling(n=2))
-    assert (proposal.usage.prompt, proposal.timings.prompt) == (50, 7.0)
-
-
-def test_no_second_opinion_where_the_score_decides_or_it_is_off():
-    for backend, changes in ((Reviewer(-1.0, 1.0, (-0.1, -3.0)), {}), (Reviewer(-1.0, 1.0), {"review": False})):
-        assert reviewed(backend, **changes)[0] == "find . -name '*.py'"
-        assert backend.asked == []
-
-
-def test_a_correction_stays_before_what_it_corrects():
-    old = Candidate(ShellCommand("find . -mtime +7"), score=0.0)
-    new = replace(old, action=ShellCommand("find . -mtime -7"), was="find . -mtime +7")
-    assert not comparable(new, old)
-    assert comparable(new, replace(old, action=ShellCommand("ls")))
 
 
 @pytest.mark.parametrize(("size", "nearness", "examples"), [(400_000_000, 0.25, 3), (1_100_000_000, 0.45, 2)])

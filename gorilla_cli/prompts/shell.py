@@ -55,30 +55,6 @@ def repair_prompt(
     return Prompt(prompt.prefix, answered + form.render([Turn("user", complaint)]) + _opening(request, form))
 
 
-def review_prompt(request: Request, commands: Sequence[str], form: ChatFormat) -> Prompt:
-    """The question whether each of `commands`, a reading each, does what is asked; see `review_answers`."""
-    data = template()["review"]
-    turns = [Turn("system", data["system"])]
-    for wrong, right in zip(data["wrong"], data["right"], strict=True):
-        for (question, command), answer in ((wrong, data["no"]), (right, data["yes"])):
-            turns += [Turn("user", _reviewed(request.shell, question, command)), Turn("assistant", answer)]
-    readings = [
-        form.render([Turn("user", _reviewed(request.shell, request.text, command))]) + form.opening
-        for command in commands
-    ]
-    return Prompt(form.render(turns), readings[0], tuple(readings[1:]))
-
-
-def review_answers() -> tuple[str, str]:
-    """What says that a command does what is asked, and what says that it does not."""
-    data = template()["review"]
-    return data["yes"], data["no"]
-
-
-def _reviewed(shell: str, question: str, command: str) -> str:
-    return fill(template()["review"]["question"], request=question, shell=shell, command=command)
-
-
 def _turns(request: Request, example: Example) -> list[Turn]:
     return [Turn("user", example.request), _answer(request, example.command)]
 
