@@ -18,6 +18,7 @@ from gorilla_cli.prompts.chat import ChatFormat
 from gorilla_cli.prompts.shell import document_text, function_json, refusal, repair_prompt, shell_prompt, stops
 from gorilla_cli.protocols import Backend, Corrector, Manual, Retriever, Verifier
 from gorilla_cli.rank import ranked
+from gorilla_cli.stages import Stages, verified
 from gorilla_cli.types import (
     Candidate,
     Completion,
@@ -31,8 +32,6 @@ from gorilla_cli.types import (
     Request,
     Sampling,
     ShellCommand,
-    Timings,
-    Usage,
 )
 from gorilla_cli.verifiers.grounding import unknown_options
 
@@ -90,20 +89,20 @@ class Pipeline:
         """
         run = _Run(self, request, replace(sampling, stop=stops(self.chat_format)))
         loading = _Loading(self.backend, self.clock)
-        hits, examples = run.timed("retrieve", run.retrieve)
-        run.milliseconds["load"] = loading.wait()
+        hits, examples = run.stages.timed("retrieve", run.retrieve)
+        run.stages.milliseconds["load"] = loading.wait()
         prompt = run.prompt(hits, examples)
         candidates = run.generate(prompt, replace(run.sampling, n=drawn(prompt, sampling.n)))
         if not candidates:
             raise NoCandidate("the model gave no command for that", "say it in other words, or name the tool to use")
-        candidates = run.timed("verify", lambda: run.verify(candidates, hits))
+        candidates = run.stages.timed("verify", lambda: run.verify(candidates, hits))
         candidates = run.repair(candidates, prompt, hits)
-        candidates = ranked(run.timed("verify", lambda: run.correct(candidates, hits)))[: sampling.n]
-        return run.proposal(hits, candidates)
+        candidates = ranked(run.stages.timed("verify", lambda: run.correct(candidates, hits)))[: sampling.n]
+        return run.stages.proposal(request, self.backend.info, hits, candidates)
 
     def verify(self, request: Request, command: str, hits: Sequence[Hit] = ()) -> Candidate:
         """A command from elsewhere (edited by the person) as a verified candidate."""
-        return _verified(self.verifiers, Candidate(ShellCommand(command)), request, hits)
+        return verified(self.verifiers, Candidate(ShellCommand(command)), request, hits)
 
 
 class _Loading:
@@ -135,16 +134,7 @@ class _Run:
 
     def __init__(self, pipeline: Pipeline, request: Request, sampling: Sampling) -> None:
         self.pipeline, self.request, self.sampling = pipeline, request, sampling
-        self.milliseconds: dict[str, float] = dict.fromkeys(("retrieve", "load", "prompt", "generate", "verify"), 0.0)
-        self.usage = Usage()
-        self._started = pipeline.clock()
-
-    def timed(self, stage: str, work: Callable):
-        started = self.pipeline.clock()
-        try:
-            return work()
-        finally:
-            self.milliseconds[stage] += (self.pipeline.clock() - started) * 1000
+        self.stages = Stages(pipeline.clock)
 
     def retrieve(self) -> tuple[list[Hit], list[ExampleHit]]:
         retriever, text = self.pipeline.retriever, self.request.text
@@ -160,15 +150,13 @@ class _Run:
 
     def generate(self, prompt: Prompt, sampling: Sampling) -> list[Candidate]:
         generation: Generation = self.pipeline.backend.generate(prompt, sampling)
-        self.milliseconds["prompt"] += generation.prompt_ms
-        self.milliseconds["generate"] += generation.generate_ms
-        self.usage += generation.usage
+        self.stages.count(generation)
         if generation.completions and all(map(refuses, generation.completions[: 1 + len(prompt.others)])):
             raise NotACommand("no command can do that", "ask for something to do with files, programs or this machine")
         return _merged(generation.completions)
 
     def verify(self, candidates: Sequence[Candidate], hits: Sequence[Hit]) -> list[Candidate]:
-        return [_verified(self.pipeline.verifiers, candidate, self.request, hits) for candidate in candidates]
+        return [verified(self.pipeline.verifiers, candidate, self.request, hits) for candidate in candidates]
 
     def repair(self, candidates: list[Candidate], prompt: Prompt, hits: Sequence[Hit]) -> list[Candidate]:
         """At most one round, when even the best candidate has an option that no document knows."""
@@ -186,7 +174,7 @@ class _Run:
             return candidates
         known = {normal_form(candidate.action.command) for candidate in candidates}
         new = [candidate for candidate in repaired if normal_form(candidate.action.command) not in known]
-        return candidates + self.timed("verify", lambda: self.verify(new, hits))
+        return candidates + self.stages.timed("verify", lambda: self.verify(new, hits))
 
     def correct(self, candidates: Sequence[Candidate], hits: Sequence[Hit]) -> list[Candidate]:
         """Further candidates where the documentation says what to write instead; what they correct stays below them."""
@@ -217,17 +205,6 @@ class _Run:
                 return ""  # nothing is known of this one, so nothing can be ruled out
             options[program] = names
         return command_grammar(options) if options else ""
-
-    def proposal(self, hits: Sequence[Hit], candidates: tuple[Candidate, ...]) -> Proposal:
-        total = (self.pipeline.clock() - self._started) * 1000
-        return Proposal(
-            request=self.request,
-            model=self.pipeline.backend.info,
-            hits=tuple(hits),
-            candidates=candidates,
-            timings=Timings(**self.milliseconds, total=total),
-            usage=self.usage,
-        )
 
 
 def refuses(completion: Completion) -> bool:
@@ -260,15 +237,6 @@ def _merged(completions: Sequence[Completion]) -> list[Candidate]:
         else:
             merged[key] = Candidate(ShellCommand(command), mean_logprob=completion.mean_logprob)
     return list(merged.values())
-
-
-def _verified(verifiers: Sequence[Verifier], candidate: Candidate, request: Request, hits: Sequence[Hit]) -> Candidate:
-    found = [finding for verifier in verifiers for finding in verifier.check(candidate, request, hits)]
-    return replace(
-        candidate,
-        findings=tuple(finding for finding in found if finding.cite is None),
-        cites=tuple(finding.cite for finding in found if finding.cite is not None),
-    )
 
 
 def _unknown_options(findings: Sequence[Finding]) -> list[Finding]:

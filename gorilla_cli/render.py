@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from gorilla_cli.sanitise import one_line, show
-from gorilla_cli.types import ApiCall, Candidate, Finding, Level, Proposal, Trace, Verdict
+from gorilla_cli.types import ABOUT_RECORD, ApiCall, Candidate, Finding, Level, Proposal, Trace, Verdict
 
 if TYPE_CHECKING:
     from gorilla_cli.apis.constraints import Constraint
@@ -19,7 +19,6 @@ Fragment = tuple[str, str]
 
 SCHEMA = 1
 _INDENT = " " * 4
-RECORD = "record"  # the check of findings that say what a record is
 STYLES = {Verdict.SAFE: "safe", Verdict.CAUTION: "caution", Verdict.DANGEROUS: "dangerous"}
 
 
@@ -136,7 +135,7 @@ def _head(candidate: Candidate, number: int, selected: bool) -> list[Fragment]:
 def _about(candidate: Candidate) -> list[Fragment]:
     fragments: list[Fragment] = []
     for finding in candidate.findings:
-        if finding.check == RECORD:
+        if finding.check == ABOUT_RECORD:
             fragments += [("source", _INDENT + one_line(finding.message)), ("", "\n")]
     if candidate.was:
         fragments += [("source", f"{_INDENT}corrected, the model wrote: {one_line(candidate.was)}"), ("", "\n")]
@@ -160,7 +159,7 @@ def cite_fragments(candidate: Candidate) -> list[Fragment]:
     for cite in candidate.cites:
         fragments += [("token", f"    {one_line(cite.token)}  "), ("", one_line(cite.text))]
         fragments += [("source", f"  [{one_line(cite.doc)}]"), ("", "\n")]
-    told = (one for one in candidate.findings if one.level is Level.INFO and one.check != RECORD)
+    told = (one for one in candidate.findings if one.level is Level.INFO and one.check != ABOUT_RECORD)
     notes = {finding.message for finding in told if finding.message}
     for message in sorted(notes):
         fragments += [("source", f"    {one_line(message)}"), ("", "\n")]

@@ -278,6 +278,9 @@ class Cite:
     text: str
 
 
+ABOUT_RECORD = "record"  # the check of findings that say what a record is, for people to read
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """What a verifier says. `span` is [start, end) in characters of the command.

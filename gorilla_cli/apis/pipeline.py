@@ -19,7 +19,9 @@ from gorilla_cli.executors.http import Secret, build, code
 from gorilla_cli.prompts import api as prompts
 from gorilla_cli.prompts.chat import ChatFormat
 from gorilla_cli.protocols import Backend, RecordRetriever, Verifier
+from gorilla_cli.stages import Stages, verified
 from gorilla_cli.types import (
+    ABOUT_RECORD,
     ApiCall,
     ApiRecord,
     Candidate,
@@ -32,14 +34,11 @@ from gorilla_cli.types import (
     RecordHit,
     Request,
     Sampling,
-    Timings,
-    Usage,
 )
 
 IN_HAND = 30
 DEEP = 300  # looked at where limits leave most out
 SHOWN_TO_MODEL = 1  # records in a prompt, as in the paper
-ABOUT = "record"  # the check of findings that say what a record is
 MODES = ("retrieval", "zero-shot")
 
 
@@ -86,7 +85,7 @@ class ApiPipeline:
 
     def filled(self, request: Request, candidate: Candidate, program: str) -> Candidate:
         """`candidate` with values in its blanks, verified again: the call and its record stay what they were."""
-        about = tuple(finding for finding in candidate.findings if finding.check == ABOUT)
+        about = tuple(finding for finding in candidate.findings if finding.check == ABOUT_RECORD)
         again = replace(candidate, action=replace(candidate.action, code=program), findings=about, cites=())
         return _verified(self.verifiers, again, request)
 
@@ -96,31 +95,21 @@ class _Run:
 
     def __init__(self, pipeline: ApiPipeline, request: Request, sampling: Sampling) -> None:
         self.pipeline, self.request, self.sampling = pipeline, request, sampling
-        self.milliseconds = dict.fromkeys(("retrieve", "load", "prompt", "generate", "verify"), 0.0)
-        self.usage = Usage()
+        self.stages = Stages(pipeline.clock)
         self.secrets: list[Secret] = []
-        self._started = pipeline.clock()
 
     def propose(self) -> ApiProposal:
         constraints = parse(self.request.text)
         depth = DEEP if constraints else IN_HAND
-        found = self.timed("retrieve", lambda: self.pipeline.retriever.search(self.request.text, depth))
+        found = self.stages.timed("retrieve", lambda: self.pipeline.retriever.search(self.request.text, depth))
         held = hand.within_limits(found, constraints)
         held = replace(held, hits=self.ordered(held.hits))
         made = self.written(held) if self.pipeline.free else self.documented(held)
         verifiers = self.pipeline.verifiers
-        candidates = [
-            self.timed("verify", lambda one=candidate: _verified(verifiers, one, self.request)) for candidate, _ in made
-        ]
+        candidates = self.stages.timed("verify", lambda: [_verified(verifiers, one, self.request) for one, _ in made])
         secrets = tuple(dict.fromkeys(self.secrets))
-        return ApiProposal(self.proposal(candidates), tuple(record for _, record in made), held, secrets)
-
-    def timed(self, stage: str, work: Callable):
-        started = self.pipeline.clock()
-        try:
-            return work()
-        finally:
-            self.milliseconds[stage] += (self.pipeline.clock() - started) * 1000
+        proposal = self.stages.proposal(self.request, self.pipeline.backend.info, (), candidates)
+        return ApiProposal(proposal, tuple(record for _, record in made), held, secrets)
 
     def ordered(self, hits: tuple[RecordHit, ...]) -> tuple[RecordHit, ...]:
         """In the order of the retriever's scores and of how likely the model finds each kind of record."""
@@ -128,8 +117,7 @@ class _Run:
         if not self.pipeline.chat_format.demonstrations or len(kinds) < 2:
             return hits
         weighing = self.pipeline.backend.weigh(prompts.kind_prompt(self.request, self.pipeline.chat_format), kinds)
-        self.milliseconds["prompt"] += weighing.prompt_ms
-        self.usage += weighing.usage
+        self.stages.count(weighing)
         return hand.weighed(hits, dict(zip(kinds, weighing.logprobs[0], strict=True)))
 
     def documented(self, held: Hand) -> list[tuple[Candidate, ApiRecord | None]]:
@@ -181,21 +169,8 @@ class _Run:
         stop = prompts.stops(part, self.pipeline.chat_format)
         sampling = replace(self.sampling, n=1, stop=stop, grammar=grammar)
         generation = self.pipeline.backend.generate(prompt, sampling)
-        self.milliseconds["prompt"] += generation.prompt_ms
-        self.milliseconds["generate"] += generation.generate_ms
-        self.usage += generation.usage
+        self.stages.count(generation)
         return generation.completions[0].text
-
-    def proposal(self, candidates: Sequence[Candidate]) -> Proposal:
-        total = (self.pipeline.clock() - self._started) * 1000
-        return Proposal(
-            request=self.request,
-            model=self.pipeline.backend.info,
-            hits=(),
-            candidates=tuple(candidates),
-            timings=Timings(**self.milliseconds, total=total),
-            usage=self.usage,
-        )
 
 
 def told(record: ApiRecord) -> tuple[Finding, ...]:
@@ -205,7 +180,7 @@ def told(record: ApiRecord) -> tuple[Finding, ...]:
     lines = [summary, purpose[:160], ", ".join(map(_figure, record.figures[:6]))]
     needs = ", ".join(record.environment_requirements[:6])
     lines.append(f"needs: {needs}" if needs else "")
-    return tuple(Finding(ABOUT, Level.INFO, line) for line in lines if line)
+    return tuple(Finding(ABOUT_RECORD, Level.INFO, line) for line in lines if line)
 
 
 def _figure(figure: Figure) -> str:
@@ -219,9 +194,6 @@ def _figure(figure: Figure) -> str:
 
 
 def _verified(verifiers: Sequence[Verifier], candidate: Candidate, request: Request) -> Candidate:
-    found = [finding for verifier in verifiers for finding in verifier.check(candidate, request, ())]
-    return replace(
-        candidate,
-        findings=candidate.findings + tuple(finding for finding in found if finding.cite is None),
-        cites=tuple(finding.cite for finding in found if finding.cite is not None),
-    )
+    """Verified, with what is told of its record kept before what is found."""
+    again = verified(verifiers, candidate, request, ())
+    return replace(again, findings=candidate.findings + again.findings)

@@ -82,13 +82,13 @@ def counts() -> dict[str, int]:
 
 def remove(source: str, terminal) -> None:
     """Take out a source of records, or one record by its id. Raises UsageError when there is neither."""
-    index = api_wiring.records()
-    if source in counts():
+    index, there = api_wiring.records(), counts()
+    if source in there:
         terminal.say(f"removed {index.remove(source):,} API records of {source}")
-    elif counts() and index.remove_record(source):
+    elif there and index.remove_record(source):
         terminal.say(f"removed {source}")
     else:
-        known = ", ".join(("catalogue", "man", "tldr", *counts()))
+        known = ", ".join(("catalogue", "man", "tldr", *there))
         raise UsageError(f"the index has no source or record {source!r}", f"sources: {known}")
 
 
