@@ -117,3 +117,23 @@ def test_a_call_within_a_program_is_found():
 def test_text_that_is_no_program_is_one_call():
     assert calls_in("pipeline(sentiment-analysis, model='a'") == ["pipeline(sentiment-analysis, model='a'"]
     assert calls_in("x = 1") == ["x = 1"]
+
+
+class Nothing:
+    """A retriever that finds nothing, as among very many records alike."""
+
+    def search(self, query: str, k: int) -> list[RecordHit]:
+        return []
+
+
+def test_a_call_is_matched_with_the_record_it_says_it_is_of():
+    verifier = CallVerifier(Nothing(), {HUB.id: HUB}.get)
+
+    def complaint(call: str, record: str) -> str:
+        (finding,) = verifier.check(Candidate(ApiCall(call, call, record)), Request("x"), ())
+        return "" if finding.cite else finding.message
+
+    assert complaint(HUB.api_call, HUB.id) == ""
+    assert complaint(HUB.api_call, "s:other") == "no record in the index has this call"
+    assert complaint(PIPE.api_call, HUB.id) == "no record in the index has this call"
+    assert complaint("torch.hub.load('pytorch/vision', 'resnet18', colour=1)", HUB.id).startswith("colour")

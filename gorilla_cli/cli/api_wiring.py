@@ -141,7 +141,7 @@ def pipeline(name: str, mode: str, free: bool, writes: bool) -> ApiPipeline:
     return ApiPipeline(
         backend=running,
         retriever=index,
-        verifiers=[registry.factory("verifiers", "calls")(index), code],
+        verifiers=[registry.factory("verifiers", "calls")(index, index.record), code],
         chat_format=chat_format(form),
         mode=mode,
         free=free,

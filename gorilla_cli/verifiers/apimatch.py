@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gorilla_cli.protocols import RecordRetriever
@@ -117,15 +117,20 @@ def calls_in(text: str) -> list[str]:
 
 
 class CallVerifier:
-    """Verifier of API calls against the records that `retriever` finds for them. Leaves shell commands alone."""
+    """Verifier of API calls against the record they say they are of, then those that `retriever` finds for them.
 
-    def __init__(self, retriever: RecordRetriever) -> None:
-        self._retriever = retriever
+    `record` finds a record by its id. Leaves shell commands alone.
+    """
+
+    def __init__(self, retriever: RecordRetriever, record: Callable[[str], ApiRecord | None] = lambda _: None) -> None:
+        self._retriever, self._record = retriever, record
 
     def check(self, candidate: Candidate, request: Request, hits: Sequence[Hit]) -> list[Finding]:
         if not isinstance(candidate.action, ApiCall):
             return []
-        matches = [found for call in calls_in(candidate.action.call) for found in self._matches(call)]
+        matches = self._own(candidate.action) or [
+            found for call in calls_in(candidate.action.call) for found in self._matches(call)
+        ]
         known = next((one for one in matches if not one.wrong), None)
         if known:
             name = known.record.api_name or known.record.api_call
@@ -134,6 +139,12 @@ class CallVerifier:
         if matches:
             return [Finding(CHECK, Level.CAUTION, f"{matches[0].wrong} of {matches[0].record.api_name}")]
         return [Finding(CHECK, Level.CAUTION, "no record in the index has this call")]
+
+    def _own(self, action: ApiCall) -> list[Match]:
+        """The fit with the call's own record, which a search among many alike may miss; empty when it is another's."""
+        record = self._record(action.record)
+        found = match(action.call, record) if record else None
+        return [found] if found else []
 
     def _matches(self, call: str) -> list[Match]:
         return [found for hit in self._retriever.search(call, LOOKED_AT) if (found := match(call, hit.record))]
